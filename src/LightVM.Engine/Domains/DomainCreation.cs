@@ -1,0 +1,224 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using LightVM.Configuration;
+using LightVM.Errors;
+using LightVM.Hypervisor;
+
+namespace LightVM.Domains;
+
+/// <summary>
+/// Makes one domain, in two halves: <see cref="Prepare"/> needs no kernel, <see cref="Execute"/> turns what it made into
+/// a running guest. Each half is a table of named steps; when one fails, all that were done are undone, last first.
+/// </summary>
+internal sealed class DomainCreation
+{
+    /// <summary>Traces: one activity "create", with one "create/STEP" for each step.</summary>
+    public static readonly ActivitySource Activities = new("LightVM.Engine");
+
+    private static readonly Meter Meter = new("LightVM.Engine");
+
+    private static readonly Histogram<double> StepDuration =
+        Meter.CreateHistogram<double>("lightvm.create.step.duration", "ms", "Time of one step of a domain's creation");
+
+    /// <summary>What the domain's own structures cost the hypervisor beside its memory: room that must be free as well.</summary>
+    private const long SlackKiB = 1024;
+
+    private static readonly Step[] Prepare =
+    [
+        new("domain", c => c._id = c._hypervisor.CreateDomain(c._shape), c => c._hypervisor.Destroy(c._id)),
+        new("vcpus", c => { if (c._config.CpuMap.Count > 0) c._hypervisor.SetVcpuAffinity(c._id, c._config.CpuMap); }),
+        new("limits", c => c._hypervisor.SetLimits(c._id, c._config.MaxMemoryMiB * 1024L)),
+        // No undo: the ports are the guest's, and go with the domain. Closing their numbers here would close dom0's own.
+        new("ports", c => c._ports = new GuestPorts(c._hypervisor.AllocateEventChannel(c._id, 0), c._hypervisor.AllocateEventChannel(c._id, 0))),
+        new("memory", c => c._image = c._hypervisor.AllocateMemory(c._id, c._shape, c._config.MemoryMiB * 1024L, c._ports), c => c._image!.Dispose()),
+    ];
+
+    private static readonly Step[] Execute =
+    [
+        new("kernel", c => c._image!.Parse(c._kernel, c._ramdisk, c._config.CommandLine ?? "")),
+        new("build", c => c._image!.Build()),
+        new("boot", c => c._rings = c._image!.Boot()),
+        new("grants", c => c._image!.SeedGrants()),
+        new("publish", c => c._directory.Publish(c.Publication()), c => c._directory.Withdraw(c.Key)),
+        new("start", c => { if (!c._config.Paused) c._hypervisor.Unpause(c._id); }),
+    ];
+
+    private readonly IHypervisor _hypervisor;
+    private readonly IDomainDirectory _directory;
+    private readonly DomainConfig _config;
+    private readonly DomainShape _shape;
+    private readonly ReadOnlyMemory<byte> _kernel;
+    private readonly ReadOnlyMemory<byte> _ramdisk;
+    private readonly DateTimeOffset _startTime = DateTimeOffset.UtcNow;
+    private readonly Stack<Step> _done = new();
+    private readonly List<CreationStepTime> _times = new(Prepare.Length + Execute.Length);
+
+    private uint _id;
+    private GuestPorts _ports;
+    private GuestRings _rings;
+    private IDomainImage? _image;
+
+    private DomainCreation(IHypervisor hypervisor, IDomainDirectory directory, DomainConfig config, ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk)
+    {
+        _hypervisor = hypervisor;
+        _directory = directory;
+        _config = config;
+        _kernel = kernel;
+        _ramdisk = ramdisk;
+        _shape = new DomainShape(config.Uuid ?? Guid.NewGuid(), config.Type, config.AddressSize, config.VcpuCount);
+    }
+
+    private DomainKey Key => new(_id, _shape.Uuid);
+
+    /// <summary>The names of all steps, in their order.</summary>
+    public static IEnumerable<string> StepNames => Prepare.Concat(Execute).Select(step => step.Name);
+
+    /// <summary>Checks all that can be checked beforehand, then creates the domain. Nothing is left of it when this throws.</summary>
+    public static (DomainKey Key, CreationRecord Record) Run(
+        IHypervisor hypervisor, IDomainDirectory directory, ImageCache images, DomainConfig config, CancellationToken cancellation)
+    {
+        var begin = Stopwatch.GetTimestamp();
+        using var activity = Activities.StartActivity("create");
+        activity?.SetTag("lightvm.domain.name", config.Name);
+        try
+        {
+            CheckHost(hypervisor.GetInfo(), config);
+            var (kernel, image) = images.LoadKernel(config.Kernel ?? throw new LvmException(ErrorIds.KernelNotGiven, "the configuration names no kernel"));
+            var ramdisk = config.Ramdisk is null ? [] : images.LoadRamdisk(config.Ramdisk);
+            image.CheckFits(config.Type, config.AddressSize, config.MemoryMiB, ramdisk.Length, config.Kernel);
+
+            using var reservation = directory.ReserveName(config.Name);
+            CheckUnique(hypervisor, directory, config);
+            var creation = new DomainCreation(hypervisor, directory, config, kernel, ramdisk);
+            creation.RunSteps(cancellation);
+            return (creation.Key, new CreationRecord(creation._times, Stopwatch.GetElapsedTime(begin)));
+        }
+        catch (LvmException error)
+        {
+            activity?.SetStatus(ActivityStatusCode.Error, error.ErrorId);
+            throw error.During("create", config.Name);
+        }
+    }
+
+    private static void CheckHost(HypervisorInfo host, DomainConfig config)
+    {
+        var supported = config switch
+        {
+            { Type: GuestType.PVH } => host.SupportsPvh,
+            { AddressSize: 32 } => host.SupportsPV32,
+            _ => host.SupportsPV64,
+        };
+        if (!supported)
+        {
+            var wanted = config.Type == GuestType.PVH ? "PVH guests" : $"{config.AddressSize}-bit PV guests";
+            throw new LvmException(ErrorIds.GuestTypeUnsupported, $"{host.Kind} {host.Version} runs no {wanted} here (capabilities: {host.Capabilities})");
+        }
+
+        foreach (var cpu in config.CpuMap.SelectMany(cpus => cpus))
+        {
+            if (cpu >= host.PhysicalCpus) throw new LvmException(ErrorIds.CpuNotFound, $"there is no physical CPU {cpu}: the host has {host.PhysicalCpus}, 0 to {host.PhysicalCpus - 1}");
+        }
+
+        if (config.MemoryMiB * 1024L + SlackKiB > host.FreeMemoryKiB)
+            throw new LvmException(ErrorIds.InsufficientMemory, $"it needs {config.MemoryMiB} MiB, and {host.FreeMemoryKiB / 1024} MiB are free");
+        foreach (var vif in config.Vifs)
+        {
+            if (vif.Bridge is not null && !Directory.Exists($"/sys/class/net/{vif.Bridge}/bridge"))
+                throw new LvmException(ErrorIds.BridgeNotFound, $"there is no bridge '{vif.Bridge}'");
+        }
+
+        if (config.DeviceMethod == DeviceMethod.Noxs) throw new LvmException(ErrorIds.DeviceUnsupported, "device method noxs is asked for");
+        if (config.Vifs.Count > 0) throw new LvmException(ErrorIds.DeviceUnsupported, "it has network interfaces (vifs)");
+        if (config.Vbds.Count > 0) throw new LvmException(ErrorIds.DeviceUnsupported, "it has block devices (vbds)");
+    }
+
+    private static void CheckUnique(IHypervisor hypervisor, IDomainDirectory directory, DomainConfig config)
+    {
+        directory.Refresh();
+        var namesakes = directory.UuidsByName(config.Name);
+        if (namesakes.Count == 0 && config.Uuid is null) return;
+        // Only now is the list of all domains worth its price: what is published may be a remnant.
+        foreach (var domain in hypervisor.ListDomains())
+        {
+            if (domain.State == DomainState.Dying) continue;
+            if (namesakes.Contains(domain.Key.Uuid)) throw new LvmException(ErrorIds.DomainNameTaken, $"domain {domain.Key} has this name already");
+            if (domain.Key.Uuid == config.Uuid) throw new LvmException(ErrorIds.DomainUuidTaken, $"domain {domain.Key.Id} has the uuid {config.Uuid} already");
+        }
+    }
+
+    private void RunSteps(CancellationToken cancellation)
+    {
+        try
+        {
+            RunSteps(Prepare, cancellation);
+            RunSteps(Execute, cancellation);
+            _image!.Dispose();
+        }
+        catch (Exception error)
+        {
+            var leftBehind = Undo();
+            if (error is LvmException failure) failure.LeftBehind ??= leftBehind;
+            throw;
+        }
+    }
+
+    private void RunSteps(Step[] steps, CancellationToken cancellation)
+    {
+        foreach (var step in steps)
+        {
+            if (cancellation.IsCancellationRequested) throw new LvmException(ErrorIds.OperationCancelled, $"it was cancelled before step '{step.Name}'");
+            using var activity = Activities.StartActivity("create/" + step.Name);
+            var begin = Stopwatch.GetTimestamp();
+            try
+            {
+                step.Do(this);
+            }
+            catch (LvmException error)
+            {
+                error.Operation ??= "create/" + step.Name;
+                throw;
+            }
+
+            _done.Push(step);
+            var duration = Stopwatch.GetElapsedTime(begin);
+            _times.Add(new CreationStepTime(step.Name, duration));
+            StepDuration.Record(duration.TotalMilliseconds, new KeyValuePair<string, object?>("step", step.Name));
+        }
+    }
+
+    /// <summary>Undoes what was done, last first; an undo that fails does not keep the others from running.</summary>
+    private string? Undo()
+    {
+        List<string>? failures = null;
+        while (_done.TryPop(out var step))
+        {
+            try
+            {
+                step.Undo?.Invoke(this);
+            }
+            catch (LvmException error)
+            {
+                (failures ??= []).Add($"step '{step.Name}' of domain {Key} was not undone: {error.Problem}");
+            }
+        }
+
+        return failures is null ? null : string.Join("; ", failures);
+    }
+
+    private DomainPublication Publication() => new()
+    {
+        Key = Key,
+        Name = _config.Name,
+        Type = _config.Type,
+        Vcpus = _config.VcpuCount,
+        MemoryKiB = _config.MemoryMiB * 1024L,
+        MaxMemoryKiB = _config.MaxMemoryMiB * 1024L,
+        HasConsole = _config.Console,
+        Ports = _ports,
+        Rings = _rings,
+        StartTime = _startTime,
+    };
+
+    /// <summary>One step. A step that throws has itself left nothing behind; its undo runs only when a later one fails.</summary>
+    private sealed record Step(string Name, Action<DomainCreation> Do, Action<DomainCreation>? Undo = null);
+}

@@ -1,0 +1,42 @@
+using System.Runtime.InteropServices;
+
+namespace LightVM.Errors;
+
+/// <summary>Names of Linux error numbers, for messages and for deciding what a failure means.</summary>
+public static class ErrnoText
+{
+    public const int EPERM = 1;
+    public const int ENOENT = 2;
+    public const int ESRCH = 3;
+    public const int EINTR = 4;
+    public const int EAGAIN = 11;
+    public const int ENOMEM = 12;
+    public const int EACCES = 13;
+    public const int EBUSY = 16;
+    public const int EEXIST = 17;
+    public const int EINVAL = 22;
+    public const int ENOSPC = 28;
+    public const int ENOSYS = 38;
+    public const int EOPNOTSUPP = 95;
+
+    private static readonly Dictionary<int, string> Names = new()
+    {
+        [EPERM] = nameof(EPERM),
+        [ENOENT] = nameof(ENOENT),
+        [ESRCH] = nameof(ESRCH),
+        [EINTR] = nameof(EINTR),
+        [EAGAIN] = nameof(EAGAIN),
+        [ENOMEM] = nameof(ENOMEM),
+        [EACCES] = nameof(EACCES),
+        [EBUSY] = nameof(EBUSY),
+        [EEXIST] = nameof(EEXIST),
+        [EINVAL] = nameof(EINVAL),
+        [ENOSPC] = nameof(ENOSPC),
+        [ENOSYS] = nameof(ENOSYS),
+        [EOPNOTSUPP] = nameof(EOPNOTSUPP),
+    };
+
+    /// <summary>"ENOMEM, Cannot allocate memory"; "errno 123, …" for one without a name here.</summary>
+    public static string Describe(int errno) =>
+        $"{(Names.TryGetValue(errno, out var name) ? name : $"errno {errno}")}, {Marshal.GetPInvokeErrorMessage(errno)}";
+}

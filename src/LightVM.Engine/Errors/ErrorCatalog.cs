@@ -1,0 +1,65 @@
+namespace LightVM.Errors;
+
+/// <summary>One row of the catalogue: an error id, its kind, and what the user can do about it.</summary>
+public sealed record ErrorDescription(string Id, ErrorKind Kind, string Remedy);
+
+/// <summary>The one table of errors. The engine, the cmdlets, <c>lightvm</c>, the help and the tests all read it.</summary>
+public static class ErrorCatalog
+{
+    private static readonly ErrorDescription[] Rows =
+    [
+        new(ErrorIds.XenNotRunning, ErrorKind.NotAvailable, "Boot this machine under Xen, or use the simulated host (Connect-LvmHost -Simulated, lightvm --simulated)."),
+        new(ErrorIds.XenNotPrivileged, ErrorKind.PermissionDenied, "Run as root in the control domain (dom0)."),
+        new(ErrorIds.XenLibraryMissing, ErrorKind.NotAvailable, "Install Xen's libraries (Debian: libxenmisc4.17 libxenstore4, with xen-utils), or name the file in the library's environment variable (about_LightVM)."),
+        new(ErrorIds.XenLibraryMismatch, ErrorKind.NotAvailable, "Build liblightvm-xen against the libxen-dev of the Xen that runs here (./build.sh)."),
+        new(ErrorIds.XenstoreUnavailable, ErrorKind.NotAvailable, "Start xenstored (Debian: systemctl start xen)."),
+        new(ErrorIds.HypervisorFailure, ErrorKind.Failure, "See the hypervisor's log (xl dmesg) and libxc's messages in this error."),
+        new(ErrorIds.StoreFailure, ErrorKind.Failure, "See xenstored's log; a full quota is raised by its --entry-nb and --transaction options."),
+        new(ErrorIds.HostFileFailure, ErrorKind.Failure, "Check that /run is writable and not full."),
+
+        new(ErrorIds.ConfigNotFound, ErrorKind.NotFound, "Check the path of the configuration."),
+        new(ErrorIds.ConfigUnreadable, ErrorKind.PermissionDenied, "Check the permissions of the configuration file, and that it is a file."),
+        new(ErrorIds.ConfigTooLarge, ErrorKind.InvalidInput, "A domain configuration has at most 1 MiB; check that the right file was named."),
+        new(ErrorIds.ConfigTooDeep, ErrorKind.InvalidInput, "A domain configuration nests at most 16 levels; check that the right file was named."),
+        new(ErrorIds.ConfigNotUtf8, ErrorKind.InvalidInput, "Save the configuration as UTF-8."),
+        new(ErrorIds.ConfigSyntax, ErrorKind.InvalidInput, "Mend the JSON at the position given."),
+        new(ErrorIds.ConfigInvalid, ErrorKind.InvalidInput, "Mend each of the places listed; Test-LvmDomainConfig checks a file without creating anything."),
+        new(ErrorIds.ConfigNotWritable, ErrorKind.PermissionDenied, "Check the directory and its permissions, or choose another path."),
+
+        new(ErrorIds.KernelNotGiven, ErrorKind.InvalidInput, "Name the kernel image (key \"kernel\", parameter -Kernel)."),
+        new(ErrorIds.KernelNotFound, ErrorKind.NotFound, "Check the path of the kernel; it is a path of the control domain."),
+        new(ErrorIds.KernelUnreadable, ErrorKind.PermissionDenied, "Check the permissions of the kernel, and that it is a file."),
+        new(ErrorIds.KernelInvalid, ErrorKind.InvalidInput, "Use an ELF image with Xen notes, a bzImage, or one of these compressed, built for the guest type asked for."),
+        new(ErrorIds.RamdiskNotFound, ErrorKind.NotFound, "Check the path of the ramdisk; it is a path of the control domain."),
+        new(ErrorIds.RamdiskUnreadable, ErrorKind.PermissionDenied, "Check the permissions of the ramdisk, and that it is a file."),
+        new(ErrorIds.MemoryTooSmall, ErrorKind.InvalidInput, "Give the domain more memory, or use a smaller kernel and ramdisk."),
+        new(ErrorIds.InsufficientMemory, ErrorKind.ResourceExhausted, "Remove other domains, shrink dom0 (dom0_mem=, xl mem-set 0), or ask for less."),
+        new(ErrorIds.CpuNotFound, ErrorKind.InvalidInput, "Use physical CPU numbers that this host has (Get-LvmHost shows how many)."),
+        new(ErrorIds.BridgeNotFound, ErrorKind.NotFound, "Create the bridge (ip link add NAME type bridge), or name one that exists."),
+        new(ErrorIds.GuestTypeUnsupported, ErrorKind.NotAvailable, "Choose a guest type that this hypervisor offers (Get-LvmHost shows them)."),
+        new(ErrorIds.DeviceUnsupported, ErrorKind.NotAvailable, "Leave this device out: this version of LightVM does not attach devices of this kind yet."),
+        new(ErrorIds.TooManyDomains, ErrorKind.ResourceExhausted, "Remove domains that are no longer needed."),
+
+        new(ErrorIds.DomainNameTaken, ErrorKind.Conflict, "Choose another name, or remove the domain that has it."),
+        new(ErrorIds.DomainUuidTaken, ErrorKind.Conflict, "Leave the uuid out, so that a random one is used, or remove the domain that has it."),
+        new(ErrorIds.DomainNotFound, ErrorKind.NotFound, "Get-LvmDomain (lightvm list) shows the domains there are."),
+        new(ErrorIds.DomainAmbiguous, ErrorKind.InvalidInput, "Name the domain by its id or uuid."),
+        new(ErrorIds.DomainGone, ErrorKind.NotFound, "It ended or was removed in the meantime; list the domains again."),
+        new(ErrorIds.DomainProtected, ErrorKind.InvalidInput, "The control domain cannot be changed in this way."),
+        new(ErrorIds.DomainInvalidState, ErrorKind.InvalidState, "Look at the domain's state (Get-LvmDomain) and try again when it fits."),
+        new(ErrorIds.DomainNameInvalid, ErrorKind.InvalidInput, "A name has 1 to 80 characters out of letters, digits and . _ + : @ - and is not a number."),
+
+        new(ErrorIds.ConsoleUnavailable, ErrorKind.NotAvailable, "Check that xenconsoled runs and that the domain has a console."),
+
+        new(ErrorIds.OperationCancelled, ErrorKind.Cancelled, "What had been begun was undone."),
+    ];
+
+    private static readonly Dictionary<string, ErrorDescription> ById = Rows.ToDictionary(row => row.Id, StringComparer.Ordinal);
+
+    /// <summary>All rows, in the order of the documentation.</summary>
+    public static IReadOnlyList<ErrorDescription> All => Rows;
+
+    /// <summary>The row of an id.</summary>
+    /// <exception cref="KeyNotFoundException">The id is not in the catalogue.</exception>
+    public static ErrorDescription Get(string id) => ById[id];
+}

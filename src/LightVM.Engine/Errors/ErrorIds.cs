@@ -1,0 +1,57 @@
+namespace LightVM.Errors;
+
+/// <summary>
+/// The id of every error, as a constant that scripts can test for (<c>$_.FullyQualifiedErrorId</c>, <c>lightvm --json</c>).
+/// An id never changes its meaning. <see cref="ErrorCatalog"/> says of each what kind it is and what to do.
+/// </summary>
+public static class ErrorIds
+{
+    // The host.
+    public const string XenNotRunning = nameof(XenNotRunning);
+    public const string XenNotPrivileged = nameof(XenNotPrivileged);
+    public const string XenLibraryMissing = nameof(XenLibraryMissing);
+    public const string XenLibraryMismatch = nameof(XenLibraryMismatch);
+    public const string XenstoreUnavailable = nameof(XenstoreUnavailable);
+    public const string HypervisorFailure = nameof(HypervisorFailure);
+    public const string StoreFailure = nameof(StoreFailure);
+    public const string HostFileFailure = nameof(HostFileFailure);
+
+    // Configurations.
+    public const string ConfigNotFound = nameof(ConfigNotFound);
+    public const string ConfigUnreadable = nameof(ConfigUnreadable);
+    public const string ConfigTooLarge = nameof(ConfigTooLarge);
+    public const string ConfigTooDeep = nameof(ConfigTooDeep);
+    public const string ConfigNotUtf8 = nameof(ConfigNotUtf8);
+    public const string ConfigSyntax = nameof(ConfigSyntax);
+    public const string ConfigInvalid = nameof(ConfigInvalid);
+    public const string ConfigNotWritable = nameof(ConfigNotWritable);
+
+    // What a new domain is made of.
+    public const string KernelNotGiven = nameof(KernelNotGiven);
+    public const string KernelNotFound = nameof(KernelNotFound);
+    public const string KernelUnreadable = nameof(KernelUnreadable);
+    public const string KernelInvalid = nameof(KernelInvalid);
+    public const string RamdiskNotFound = nameof(RamdiskNotFound);
+    public const string RamdiskUnreadable = nameof(RamdiskUnreadable);
+    public const string MemoryTooSmall = nameof(MemoryTooSmall);
+    public const string InsufficientMemory = nameof(InsufficientMemory);
+    public const string CpuNotFound = nameof(CpuNotFound);
+    public const string BridgeNotFound = nameof(BridgeNotFound);
+    public const string GuestTypeUnsupported = nameof(GuestTypeUnsupported);
+    public const string DeviceUnsupported = nameof(DeviceUnsupported);
+    public const string TooManyDomains = nameof(TooManyDomains);
+
+    // Domains.
+    public const string DomainNameTaken = nameof(DomainNameTaken);
+    public const string DomainUuidTaken = nameof(DomainUuidTaken);
+    public const string DomainNotFound = nameof(DomainNotFound);
+    public const string DomainAmbiguous = nameof(DomainAmbiguous);
+    public const string DomainGone = nameof(DomainGone);
+    public const string DomainProtected = nameof(DomainProtected);
+    public const string DomainInvalidState = nameof(DomainInvalidState);
+    public const string DomainNameInvalid = nameof(DomainNameInvalid);
+
+    public const string ConsoleUnavailable = nameof(ConsoleUnavailable);
+
+    public const string OperationCancelled = nameof(OperationCancelled);
+}

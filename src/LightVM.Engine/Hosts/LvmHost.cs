@@ -1,0 +1,238 @@
+using LightVM.Configuration;
+using LightVM.Domains;
+using LightVM.Errors;
+using LightVM.Hypervisor;
+using LightVM.Simulation;
+using LightVM.Xen;
+
+namespace LightVM.Hosts;
+
+/// <summary>
+/// A host on which domains run: the way into the engine. Its handles stay open until it is disposed, and its members may be
+/// called from several threads. Every failure is an <see cref="LvmException"/> with an id of <see cref="ErrorIds"/>.
+/// </summary>
+public sealed class LvmHost : IDisposable
+{
+    private readonly IHypervisor _hypervisor;
+    private readonly IDomainDirectory _directory;
+    private readonly ImageCache _images = new();
+
+    /// <summary>A host out of its two halves, which it owns from now on.</summary>
+    public LvmHost(IHypervisor hypervisor, IDomainDirectory directory)
+    {
+        _hypervisor = hypervisor;
+        _directory = directory;
+    }
+
+    /// <summary>Opens the Xen that this machine runs under. Errors: XenNotRunning, XenNotPrivileged, XenLibraryMissing, XenLibraryMismatch, XenstoreUnavailable.</summary>
+    public static LvmHost OpenXen()
+    {
+        var hypervisor = XenHypervisor.Open();
+        try
+        {
+            return new LvmHost(hypervisor, XenstoreDirectory.Open());
+        }
+        catch
+        {
+            hypervisor.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Makes a host in memory, which behaves as Xen does and needs none of it.</summary>
+    public static LvmHost OpenSimulated(SimulatedHostOptions? options = null)
+    {
+        var machine = new SimulatedMachine(options ?? new SimulatedHostOptions());
+        return new LvmHost(new SimulatedHypervisor(machine), new SimulatedDirectory());
+    }
+
+    /// <summary>The hypervisor, its CPUs, and its memory as of now.</summary>
+    public HypervisorInfo GetInfo() => _hypervisor.GetInfo();
+
+    /// <summary>All domains in the order of their ids, the control domain first.</summary>
+    public IReadOnlyList<Domain> ListDomains()
+    {
+        _directory.Refresh();
+        var now = DateTimeOffset.UtcNow;
+        var infos = _hypervisor.ListDomains();
+        var domains = new Domain[infos.Count];
+        for (var i = 0; i < domains.Length; i++) domains[i] = Describe(infos[i], now);
+        return domains;
+    }
+
+    /// <summary>The domain with an id. Errors: DomainNotFound.</summary>
+    public Domain GetDomain(uint id)
+    {
+        var info = _hypervisor.FindDomain(id) ?? throw new LvmException(ErrorIds.DomainNotFound, $"there is no domain with id {id}");
+        _directory.Refresh();
+        return Describe(info, DateTimeOffset.UtcNow);
+    }
+
+    /// <summary>The domain with a uuid. Errors: DomainNotFound.</summary>
+    public Domain GetDomain(Guid uuid)
+    {
+        foreach (var domain in ListDomains())
+        {
+            if (domain.Uuid == uuid) return domain;
+        }
+
+        throw new LvmException(ErrorIds.DomainNotFound, $"there is no domain with uuid {uuid}");
+    }
+
+    /// <summary>The domain that was meant, even if its id is in use again. Errors: DomainGone.</summary>
+    public Domain GetDomain(DomainKey key)
+    {
+        var info = Require(key, "get");
+        _directory.Refresh();
+        return Describe(info, DateTimeOffset.UtcNow);
+    }
+
+    /// <summary>The domain with a name, an id or a uuid written as text, in this order. Errors: DomainNotFound, DomainAmbiguous.</summary>
+    public Domain GetDomain(string reference)
+    {
+        var domains = ListDomains();
+        var named = domains.Where(domain => domain.Name == reference && domain.State != DomainState.Dying).ToList();
+        if (named.Count > 1) throw new LvmException(ErrorIds.DomainAmbiguous, $"{named.Count} domains have the name '{reference}': ids {string.Join(", ", named.Select(domain => domain.Id))}");
+        if (named.Count == 1) return named[0];
+        var found = uint.TryParse(reference, out var id) ? domains.FirstOrDefault(domain => domain.Id == id)
+            : Guid.TryParse(reference, out var uuid) ? domains.FirstOrDefault(domain => domain.Uuid == uuid)
+            : null;
+        return found ?? throw new LvmException(ErrorIds.DomainNotFound, $"there is no domain with the name, id or uuid '{reference}'");
+    }
+
+    /// <summary>
+    /// Creates a domain and starts it, unless its configuration says that it stays paused. When this throws, nothing of it is left;
+    /// <see cref="LvmException.LeftBehind"/> says so where that was not to be had.
+    /// Errors: those of the configuration's parts (Kernel…, Ramdisk…, Memory…, CpuNotFound, BridgeNotFound, …), DomainNameTaken, OperationCancelled.
+    /// </summary>
+    public Domain CreateDomain(DomainConfig config, CancellationToken cancellation = default)
+    {
+        var (key, record) = DomainCreation.Run(_hypervisor, _directory, _images, config, cancellation);
+        var now = DateTimeOffset.UtcNow;
+        // A guest that ended at once is gone only when somebody removed it: then there is nothing to tell but what was made.
+        var info = _hypervisor.FindDomain(key.Id) is { } found && found.Key == key ? found
+            : throw new LvmException(ErrorIds.DomainGone, "it was removed while it was being started").During("create", config.Name);
+        return Describe(info, now) with { Creation = record };
+    }
+
+    /// <summary>Stops a domain's vCPUs. A domain that is paused stays so. Errors: DomainGone, DomainProtected, DomainInvalidState.</summary>
+    public Domain PauseDomain(DomainKey key) => Change(key, "pause", info =>
+    {
+        if (info.State is DomainState.Shutdown or DomainState.Crashed or DomainState.Dying)
+            throw new LvmException(ErrorIds.DomainInvalidState, $"it is {info.State}");
+        if (info.State != DomainState.Paused) _hypervisor.Pause(key.Id);
+    });
+
+    /// <summary>Lets a paused domain run. One that runs already is left alone. Errors: DomainGone, DomainProtected, DomainInvalidState.</summary>
+    public Domain UnpauseDomain(DomainKey key) => Change(key, "unpause", info =>
+    {
+        if (info.State is DomainState.Shutdown or DomainState.Crashed or DomainState.Dying)
+            throw new LvmException(ErrorIds.DomainInvalidState, $"it is {info.State}");
+        if (info.State == DomainState.Paused) _hypervisor.Unpause(key.Id);
+    });
+
+    /// <summary>Gives a domain another name. Errors: DomainNameInvalid, DomainNameTaken, DomainGone, DomainProtected.</summary>
+    public Domain RenameDomain(DomainKey key, string newName) => Change(key, "rename", info =>
+    {
+        if (!DomainName.IsValid(newName, out var why)) throw new LvmException(ErrorIds.DomainNameInvalid, $"'{newName}' is not a name: {why}");
+        using var reservation = _directory.ReserveName(newName);
+        _directory.Refresh();
+        var namesakes = _directory.UuidsByName(newName);
+        if (namesakes.Count == 1 && namesakes[0] == key.Uuid) return;
+        foreach (var other in namesakes.Count == 0 ? [] : _hypervisor.ListDomains())
+        {
+            if (other.Key != key && other.State != DomainState.Dying && namesakes.Contains(other.Key.Uuid))
+                throw new LvmException(ErrorIds.DomainNameTaken, $"domain {other.Key} has the name '{newName}' already");
+        }
+
+        _directory.Rename(key, newName);
+    });
+
+    /// <summary>Destroys a domain at once and takes away what is published of it, whoever created it. Errors: DomainGone, DomainProtected.</summary>
+    public void DestroyDomain(DomainKey key)
+    {
+        try
+        {
+            RequireGuest(Require(key, "destroy"));
+            _hypervisor.Destroy(key.Id);
+            _directory.Withdraw(key);
+        }
+        catch (LvmException error)
+        {
+            throw error.During("destroy", NameOf(key));
+        }
+    }
+
+    /// <summary>The device file (pty) of a domain's console. Errors: DomainGone, ConsoleUnavailable.</summary>
+    public string GetConsolePath(DomainKey key)
+    {
+        Require(key, "find the console of");
+        return _directory.FindConsole(key)
+            ?? throw new LvmException(ErrorIds.ConsoleUnavailable, "xenconsoled has given it no console").During("find the console of", NameOf(key));
+    }
+
+    public void Dispose()
+    {
+        _directory.Dispose();
+        _hypervisor.Dispose();
+    }
+
+    private Domain Change(DomainKey key, string operation, Action<DomainInfo> change)
+    {
+        try
+        {
+            var info = Require(key, operation);
+            RequireGuest(info);
+            change(info);
+            return Describe(Require(key, operation), DateTimeOffset.UtcNow);
+        }
+        catch (LvmException error)
+        {
+            throw error.During(operation, NameOf(key));
+        }
+    }
+
+    /// <summary>The domain that was meant: a hypercall tells whether its id still names it.</summary>
+    private DomainInfo Require(DomainKey key, string operation) =>
+        _hypervisor.FindDomain(key.Id) is { } info && info.Key == key
+            ? info
+            : throw new LvmException(ErrorIds.DomainGone, $"domain {key} is gone").During(operation, NameOf(key));
+
+    private static void RequireGuest(DomainInfo info)
+    {
+        if (info.Key.Id == 0) throw new LvmException(ErrorIds.DomainProtected, "it is the control domain");
+    }
+
+    private string NameOf(DomainKey key)
+    {
+        try
+        {
+            return _directory.Find(key)?.Name is { Length: > 0 } name ? name : $"domid {key.Id}";
+        }
+        catch (LvmException)
+        {
+            return $"domid {key.Id}"; // a message about one failure must not be lost to another
+        }
+    }
+
+    private Domain Describe(in DomainInfo info, DateTimeOffset now)
+    {
+        var entry = _directory.Find(info.Key);
+        return new Domain
+        {
+            Id = info.Key.Id,
+            Uuid = info.Key.Uuid,
+            Name = entry?.Name ?? "",
+            State = info.State,
+            ShutdownReason = info.ShutdownReason,
+            Type = info.Type,
+            VcpuCount = info.OnlineVcpus,
+            MaxVcpuCount = info.MaxVcpus,
+            MemoryKiB = info.MemoryKiB,
+            MaxMemoryKiB = info.MaxMemoryKiB,
+            CpuTime = info.CpuTime,
+            StartTime = entry?.StartTime,
+            Uptime = entry?.StartTime is { } start && start < now ? now - start : null,
+        };
+    }
+}

@@ -1,0 +1,61 @@
+namespace LightVM.Hypervisor;
+
+/// <summary>What the directory keeps of each domain beside the hypervisor's own record.</summary>
+/// <param name="Name">The domain's name.</param>
+/// <param name="StartTime">When it was started; null where its toolstack did not say.</param>
+public sealed record DirectoryEntry(string Name, DateTimeOffset? StartTime);
+
+/// <summary>All that is published of a new domain.</summary>
+public sealed record DomainPublication
+{
+    public required DomainKey Key { get; init; }
+
+    public required string Name { get; init; }
+
+    public required GuestType Type { get; init; }
+
+    public required int Vcpus { get; init; }
+
+    public required long MemoryKiB { get; init; }
+
+    public required long MaxMemoryKiB { get; init; }
+
+    public required bool HasConsole { get; init; }
+
+    public required GuestPorts Ports { get; init; }
+
+    public required GuestRings Rings { get; init; }
+
+    public required DateTimeOffset StartTime { get; init; }
+}
+
+/// <summary>
+/// Where domains have their names, and guests find their consoles: Xenstore on a real host. Members may be called
+/// from several threads. Every failure is an <see cref="Errors.LvmException"/>.
+/// </summary>
+public interface IDomainDirectory : IDisposable
+{
+    /// <summary>What is known of a domain; null when nothing is. Answers from memory where nothing has changed.</summary>
+    DirectoryEntry? Find(DomainKey key);
+
+    /// <summary>Makes what <see cref="Find"/> and <see cref="UuidsByName"/> answer current as of now: call once before a pass over many domains.</summary>
+    void Refresh();
+
+    /// <summary>The uuids that are published under a name. Some may belong to domains that are gone.</summary>
+    IReadOnlyList<Guid> UuidsByName(string name);
+
+    /// <summary>Keeps everybody else of this toolstack from taking a name until the result is disposed. Errors: DomainNameTaken.</summary>
+    IDisposable ReserveName(string name);
+
+    /// <summary>Publishes a new domain: all of its nodes at once or none, and introduces it to the store.</summary>
+    void Publish(DomainPublication publication);
+
+    /// <summary>Changes a domain's name.</summary>
+    void Rename(DomainKey key, string newName);
+
+    /// <summary>Takes everything that is published of a domain away, whoever published it. What is gone already is no error.</summary>
+    void Withdraw(DomainKey key);
+
+    /// <summary>The device file of the domain's console; null when it has none (yet).</summary>
+    string? FindConsole(DomainKey key);
+}

@@ -1,0 +1,76 @@
+namespace LightVM.Hypervisor;
+
+/// <summary>What the hypervisor must know of a domain when it makes it.</summary>
+/// <param name="Uuid">The new domain's handle.</param>
+/// <param name="Type">PV or PVH.</param>
+/// <param name="AddressSize">Width of a PV guest, 32 or 64.</param>
+/// <param name="MaxVcpus">vCPUs it may ever have.</param>
+public readonly record struct DomainShape(Guid Uuid, GuestType Type, int AddressSize, int MaxVcpus);
+
+/// <summary>The rings through which the guest reaches the store and the console.</summary>
+/// <param name="StorePort">The guest's event channel to the store.</param>
+/// <param name="ConsolePort">The guest's event channel to the console daemon.</param>
+public readonly record struct GuestPorts(uint StorePort, uint ConsolePort);
+
+/// <summary>Frame numbers of the two rings, as the store's introduction and the console daemon need them.</summary>
+public readonly record struct GuestRings(ulong StoreFrame, ulong ConsoleFrame);
+
+/// <summary>
+/// What a toolstack asks of the hypervisor. <see cref="Xen.XenHypervisor"/> is the real one,
+/// <see cref="Simulation.SimulatedHypervisor"/> the one in memory: same states, limits and errors.
+/// Members may be called from several threads. Every failure is an <see cref="Errors.LvmException"/>.
+/// </summary>
+public interface IHypervisor : IDisposable
+{
+    /// <summary>Version, capabilities, CPUs, and the memory that is free now.</summary>
+    HypervisorInfo GetInfo();
+
+    /// <summary>All domains in the order of their ids, dom0 first; one pass.</summary>
+    IReadOnlyList<DomainInfo> ListDomains();
+
+    /// <summary>One domain by its id; null when there is none.</summary>
+    DomainInfo? FindDomain(uint id);
+
+    /// <summary>Makes an empty, paused domain and gives its id. Errors: InsufficientMemory, DomainUuidTaken, GuestTypeUnsupported, TooManyDomains.</summary>
+    uint CreateDomain(in DomainShape shape);
+
+    /// <summary>Gives the vCPUs their hard affinity, one list of physical CPUs each; those without a list may run anywhere.</summary>
+    void SetVcpuAffinity(uint id, IReadOnlyList<IReadOnlyList<int>> cpuMap);
+
+    /// <summary>Sets the limit of memory and what the guest sees of time and CPU (TSC mode, CPUID policy).</summary>
+    void SetLimits(uint id, long maxMemoryKiB);
+
+    /// <summary>Makes an event channel of the guest that <paramref name="remote"/> may bind, and gives the guest's port.</summary>
+    uint AllocateEventChannel(uint id, uint remote);
+
+    /// <summary>Allocates the domain's memory and begins its image. Errors: InsufficientMemory.</summary>
+    IDomainImage AllocateMemory(uint id, in DomainShape shape, long memoryKiB, in GuestPorts ports);
+
+    /// <summary>Adds one to the domain's pause count: no vCPU runs when this returns.</summary>
+    void Pause(uint id);
+
+    /// <summary>Takes one from the domain's pause count.</summary>
+    void Unpause(uint id);
+
+    /// <summary>Ends the domain as if the guest had done so itself.</summary>
+    void Shutdown(uint id, ShutdownReason reason);
+
+    /// <summary>Destroys the domain and frees its memory. A domain that is gone already is no error.</summary>
+    void Destroy(uint id);
+}
+
+/// <summary>A domain's image under construction: memory is there, the kernel is not. Used by one thread; disposing frees what the builder holds.</summary>
+public interface IDomainImage : IDisposable
+{
+    /// <summary>Reads the kernel's headers, and keeps kernel, ramdisk and command line. Errors: KernelInvalid.</summary>
+    void Parse(ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk, string commandLine);
+
+    /// <summary>Copies kernel and ramdisk into the domain's memory. Errors: MemoryTooSmall.</summary>
+    void Build();
+
+    /// <summary>Writes the start page and page tables, sets the first vCPU, and tells where the rings are.</summary>
+    GuestRings Boot();
+
+    /// <summary>Seeds the grant table with the store's and the console's pages.</summary>
+    void SeedGrants();
+}

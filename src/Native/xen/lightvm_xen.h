@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The part of libxenctrl and libxenguest that LightVM needs, behind a C API of our own that stays the same from one
+ * Xen to the next. Functions that return int give 0 or a negative errno; what libxc logged in the meantime is in
+ * lvm_xen_log(). A handle, and the images made from it, are used by one thread at a time.
+ *
+ * The managed side of this file is src/LightVM.Engine/Xen/XenControl.cs; lvm_abi_version() tells whether both fit.
+ */
+#ifndef LIGHTVM_XEN_H
+#define LIGHTVM_XEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LVM_ABI_VERSION 1
+#define LVM_API __attribute__((visibility("default")))
+
+typedef struct lvm_xen lvm_xen;
+typedef struct lvm_image lvm_image;
+
+enum lvm_guest_type { LVM_PV = 0, LVM_PVH = 1, LVM_HVM = 2 };
+
+struct lvm_host {
+    uint32_t version_major, version_minor;
+    uint32_t physical_cpus;
+    uint32_t has_hap;
+    uint64_t total_memory_kib;
+    uint64_t free_memory_kib;
+    char extra_version[16];
+    char capabilities[1024];
+};
+
+/* flags are XEN_DOMINF_* of xen/include/public/domctl.h, shutdown reason included. */
+struct lvm_domain {
+    uint32_t id;
+    uint32_t flags;
+    uint8_t uuid[16]; /* in the order in which it is written: big-endian */
+    uint64_t memory_kib;
+    uint64_t max_memory_kib; /* UINT64_MAX: no limit */
+    uint64_t cpu_time_ns;
+    uint32_t online_vcpus;
+    uint32_t max_vcpus;
+    uint32_t has_emulated_devices; /* an HVM guest that is not PVH */
+    uint32_t reserved;
+};
+
+struct lvm_shape {
+    uint8_t uuid[16];
+    uint32_t type;         /* enum lvm_guest_type; not LVM_HVM */
+    uint32_t address_size; /* 32 or 64, of PV guests */
+    uint32_t vcpus;
+    uint32_t memory_mib;   /* for lvm_image_new */
+    uint32_t store_port;   /* for lvm_image_new */
+    uint32_t console_port; /* for lvm_image_new */
+};
+
+/* --- handle.c ----------------------------------------------------------------------------------------------- */
+LVM_API int lvm_abi_version(void);
+LVM_API int lvm_built_for_xen(void); /* 417 for Xen 4.17 */
+LVM_API int lvm_xen_open(lvm_xen **handle);
+LVM_API void lvm_xen_close(lvm_xen *handle);
+LVM_API const char *lvm_xen_log(lvm_xen *handle); /* warnings and errors since lvm_xen_clear_log(), "; " between */
+LVM_API void lvm_xen_clear_log(lvm_xen *handle);
+LVM_API int lvm_xen_host(lvm_xen *handle, struct lvm_host *host);
+
+/* --- domain.c ----------------------------------------------------------------------------------------------- */
+/* Fills up to max entries with the domains from id first on; returns how many, or a negative errno. */
+LVM_API int lvm_domain_list(lvm_xen *handle, uint32_t first, uint32_t max, struct lvm_domain *entries);
+LVM_API int lvm_domain_create(lvm_xen *handle, const struct lvm_shape *shape, uint32_t *domid);
+LVM_API int lvm_domain_set_affinity(lvm_xen *handle, uint32_t domid, uint32_t vcpu, const uint32_t *cpus, uint32_t count);
+LVM_API int lvm_domain_set_limits(lvm_xen *handle, uint32_t domid, uint64_t max_memory_kib);
+LVM_API int lvm_domain_alloc_port(lvm_xen *handle, uint32_t domid, uint32_t remote); /* the guest's port */
+LVM_API int lvm_domain_pause(lvm_xen *handle, uint32_t domid);
+LVM_API int lvm_domain_unpause(lvm_xen *handle, uint32_t domid);
+LVM_API int lvm_domain_shutdown(lvm_xen *handle, uint32_t domid, uint32_t reason);
+LVM_API int lvm_domain_destroy(lvm_xen *handle, uint32_t domid);
+
+/* --- image.c: a domain's image under construction, in the order in which the functions are called ---------------- */
+LVM_API int lvm_image_new(lvm_xen *handle, uint32_t domid, const struct lvm_shape *shape, lvm_image **image);
+/* kernel and ramdisk must stay where they are until lvm_image_free(). */
+LVM_API int lvm_image_parse(lvm_image *image, const void *kernel, size_t kernel_size, const void *ramdisk,
+                            size_t ramdisk_size, const char *command_line);
+LVM_API int lvm_image_build(lvm_image *image);
+LVM_API int lvm_image_boot(lvm_image *image, uint64_t *store_frame, uint64_t *console_frame);
+LVM_API int lvm_image_seed_grants(lvm_image *image);
+LVM_API void lvm_image_free(lvm_image *image); /* NULL is no error */
+
+#endif
