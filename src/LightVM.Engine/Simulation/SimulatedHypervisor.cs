@@ -1,0 +1,190 @@
+using LightVM.Domains;
+using LightVM.Errors;
+using LightVM.Hypervisor;
+
+namespace LightVM.Simulation;
+
+/// <summary>
+/// A hypervisor in memory: the states, limits and errors of Xen without any of it. Its guests do what the words of their command
+/// line say, as the tiny guest does on Xen: "off", "reboot" and "crash" end it at once, "spin" keeps its vCPU busy, all else waits.
+/// </summary>
+internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHypervisor
+{
+    /// <summary>Ports that a guest may have, as <c>lvm_domain_create</c> asks of Xen.</summary>
+    private const uint MaxPort = 1023;
+
+    public HypervisorInfo GetInfo()
+    {
+        lock (machine.Lock)
+        {
+            return new HypervisorInfo
+            {
+                Kind = "Simulated",
+                Version = "4.17.0",
+                Capabilities = "xen-3.0-x86_64" + (machine.Options.SupportsPvh ? " hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64" : ""),
+                PhysicalCpus = machine.Options.PhysicalCpus,
+                TotalMemoryKiB = machine.Options.TotalMemoryMiB * 1024L,
+                FreeMemoryKiB = machine.FreeMemoryKiB,
+                SupportsPvh = machine.Options.SupportsPvh,
+            };
+        }
+    }
+
+    public IReadOnlyList<DomainInfo> ListDomains()
+    {
+        lock (machine.Lock) return machine.Domains.Select(domain => domain.Describe()).ToArray();
+    }
+
+    public DomainInfo? FindDomain(uint id)
+    {
+        lock (machine.Lock) return machine.Find(id)?.Describe();
+    }
+
+    public uint CreateDomain(in DomainShape shape)
+    {
+        if (shape.MaxVcpus is < 1 or > 128) throw Refused("create", $"{shape.MaxVcpus} vCPUs are not within 1 to 128", ErrnoText.EINVAL);
+        if (shape.Type == GuestType.HVM || (shape.Type == GuestType.PVH && !machine.Options.SupportsPvh))
+            throw new LvmException(ErrorIds.GuestTypeUnsupported, $"{shape.Type} guests cannot be created here") { Operation = "create", Errno = ErrnoText.EINVAL };
+        if (shape.AddressSize != 64)
+            throw new LvmException(ErrorIds.GuestTypeUnsupported, "32-bit PV guests cannot be created here") { Operation = "create", Errno = ErrnoText.EINVAL };
+        lock (machine.Lock) return machine.Add(shape).Key.Id;
+    }
+
+    public void SetVcpuAffinity(uint id, IReadOnlyList<IReadOnlyList<int>> cpuMap)
+    {
+        lock (machine.Lock)
+        {
+            var domain = machine.Require(id, "set the affinity of");
+            if (cpuMap.Count > domain.Vcpus) throw Refused("set the affinity of", $"vCPU {cpuMap.Count - 1} does not exist", ErrnoText.ESRCH);
+            foreach (var cpus in cpuMap)
+            {
+                if (!cpus.Any(cpu => cpu >= 0 && cpu < machine.Options.PhysicalCpus))
+                    throw new LvmException(ErrorIds.CpuNotFound, $"none of the physical CPUs {string.Join(", ", cpus)} exists") { Operation = "set the affinity of", Errno = ErrnoText.EINVAL };
+            }
+        }
+    }
+
+    public void SetLimits(uint id, long maxMemoryKiB)
+    {
+        lock (machine.Lock) machine.Require(id, "set the limits of").MaxMemoryKiB = maxMemoryKiB;
+    }
+
+    public uint AllocateEventChannel(uint id, uint remote)
+    {
+        lock (machine.Lock)
+        {
+            var domain = machine.Require(id, "allocate an event channel of");
+            machine.Require(remote, "allocate an event channel of");
+            if (domain.NextPort > MaxPort) throw Refused("allocate an event channel of", $"all its {MaxPort} ports are in use", ErrnoText.ENOSPC);
+            return domain.NextPort++;
+        }
+    }
+
+    public IDomainImage AllocateMemory(uint id, in DomainShape shape, long memoryKiB, in GuestPorts ports)
+    {
+        lock (machine.Lock)
+        {
+            var domain = machine.Require(id, "allocate the memory of");
+            if (memoryKiB > domain.MaxMemoryKiB)
+                throw new LvmException(ErrorIds.InsufficientMemory, $"{memoryKiB} KiB are more than its limit of {domain.MaxMemoryKiB} KiB") { Operation = "allocate the memory of", Errno = ErrnoText.ENOMEM };
+            machine.TakeMemory(memoryKiB, "allocate the memory of");
+            domain.MemoryKiB = memoryKiB;
+            return new SimulatedImage(machine, domain);
+        }
+    }
+
+    public void Pause(uint id)
+    {
+        lock (machine.Lock)
+        {
+            var domain = machine.Require(id, "pause");
+            if (domain.PauseCount >= SimulatedMachine.MaxPauseCount) throw Refused("pause", "it is paused 255 times already", 87);
+            domain.PauseCount++;
+        }
+    }
+
+    public void Unpause(uint id)
+    {
+        lock (machine.Lock)
+        {
+            var domain = machine.Require(id, "unpause");
+            if (domain.PauseCount == 0) throw Refused("unpause", "it is not paused", ErrnoText.EINVAL);
+            domain.PauseCount--;
+            domain.Run();
+        }
+    }
+
+    public void Shutdown(uint id, ShutdownReason reason)
+    {
+        lock (machine.Lock)
+        {
+            var domain = machine.Require(id, "shut down");
+            domain.Ended ??= reason;
+        }
+    }
+
+    public void Destroy(uint id)
+    {
+        lock (machine.Lock)
+        {
+            if (machine.Find(id) is { } domain) machine.Remove(domain);
+        }
+    }
+
+    public void Dispose()
+    {
+        // Nothing is held: the machine goes with the last reference to it.
+    }
+
+    private static LvmException Refused(string operation, string problem, int errno) =>
+        new(ErrorIds.HypervisorFailure, problem) { Operation = operation, Errno = errno };
+
+    private sealed class SimulatedImage(SimulatedMachine machine, SimulatedDomain domain) : IDomainImage
+    {
+        private KernelImage? _kernel;
+        private long _size;
+        private string[] _words = [];
+
+        public void Parse(ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk, string commandLine)
+        {
+            _kernel = KernelImage.Inspect(kernel.Span, "kernel");
+            _kernel.CheckFits(domain.Type, domain.AddressSize, int.MaxValue, 0, "kernel");
+            _size = Math.Max(_kernel.LoadedSize, kernel.Length) + ramdisk.Length;
+            _words = commandLine.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        }
+
+        public void Build()
+        {
+            if (_kernel is null) throw new InvalidOperationException("Parse comes before Build.");
+            if (_size > domain.MemoryKiB * 1024)
+                throw new LvmException(ErrorIds.MemoryTooSmall, $"kernel and ramdisk need {_size / 1024} KiB, the domain has {domain.MemoryKiB} KiB") { Errno = ErrnoText.ENOMEM };
+        }
+
+        public GuestRings Boot()
+        {
+            lock (machine.Lock)
+            {
+                domain.Activity = _words.Contains("spin") ? GuestActivity.Busy : GuestActivity.Idle;
+                domain.EndsWith = _words.Select(word => word switch
+                {
+                    "off" => ShutdownReason.Poweroff,
+                    "reboot" => ShutdownReason.Reboot,
+                    "crash" => ShutdownReason.Crash,
+                    _ => (ShutdownReason?)null,
+                }).FirstOrDefault(reason => reason is not null);
+                // Frame numbers that no two live domains share: the last two pages of a memory laid out by id.
+                return new GuestRings(domain.Key.Id * 0x100000UL + 1, domain.Key.Id * 0x100000UL + 2);
+            }
+        }
+
+        public void SeedGrants()
+        {
+            lock (machine.Lock) machine.Require(domain.Key.Id, "seed the grants of");
+        }
+
+        public void Dispose()
+        {
+            // The domain's memory is the domain's, and goes with it.
+        }
+    }
+}

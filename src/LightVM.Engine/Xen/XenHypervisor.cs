@@ -1,0 +1,329 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using LightVM.Errors;
+using LightVM.Hypervisor;
+
+namespace LightVM.Xen;
+
+/// <summary>The hypervisor that this machine runs under, by libxenctrl and libxenguest.</summary>
+internal sealed class XenHypervisor : IHypervisor
+{
+    /// <summary>Domains asked for in one hypercall: one is enough for hosts of up to this many.</summary>
+    private const uint ListBatch = 1024;
+
+    // XEN_DOMINF_* of xen/include/public/domctl.h.
+    private const uint FlagDying = 1 << 0;
+    private const uint FlagHvm = 1 << 1;
+    private const uint FlagShutdown = 1 << 2;
+    private const uint FlagPaused = 1 << 3;
+    private const uint FlagBlocked = 1 << 4;
+    private const uint FlagRunning = 1 << 5;
+    private const int ShutdownShift = 16;
+
+    // A handle is used by one thread at a time; there are as many as threads were ever busy at once.
+    private readonly ConcurrentBag<XenControlHandle> _idle = [];
+    private volatile bool _disposed;
+
+    private XenHypervisor(XenControlHandle first)
+    {
+        _idle.Add(first);
+    }
+
+    /// <summary>Opens the hypervisor. Errors: XenNotRunning, XenNotPrivileged, XenLibraryMissing, XenLibraryMismatch.</summary>
+    public static XenHypervisor Open()
+    {
+        XenHost.RequireControlDomain();
+        var handle = OpenHandle();
+        var hypervisor = new XenHypervisor(handle);
+        try
+        {
+            int built = XenControl.GetBuiltForXen(), running = hypervisor.GetRunningVersion();
+            if (built != running)
+                throw new LvmException(ErrorIds.XenLibraryMismatch, $"liblightvm-xen was built for Xen {built / 100}.{built % 100}, and Xen {running / 100}.{running % 100} is running");
+            return hypervisor;
+        }
+        catch
+        {
+            hypervisor.Dispose();
+            throw;
+        }
+    }
+
+    public unsafe HypervisorInfo GetInfo()
+    {
+        using var lease = Rent();
+        var result = XenControl.GetHost(lease.Handle, out var host);
+        if (result < 0) throw lease.Failure("ask the hypervisor about itself", result);
+        return new HypervisorInfo
+        {
+            Kind = "Xen",
+            Version = $"{host.VersionMajor}.{host.VersionMinor}{Marshal.PtrToStringUTF8((IntPtr)host.ExtraVersion)}",
+            Capabilities = Marshal.PtrToStringUTF8((IntPtr)host.Capabilities)!.Trim(),
+            PhysicalCpus = (int)host.PhysicalCpus,
+            TotalMemoryKiB = (long)host.TotalMemoryKiB,
+            FreeMemoryKiB = (long)host.FreeMemoryKiB,
+            SupportsPvh = host.HasHap != 0,
+        };
+    }
+
+    public unsafe IReadOnlyList<DomainInfo> ListDomains()
+    {
+        using var lease = Rent();
+        var domains = new List<DomainInfo>();
+        var buffer = ArrayPool<NativeDomain>.Shared.Rent((int)ListBatch);
+        try
+        {
+            fixed (NativeDomain* entries = buffer)
+            {
+                for (var first = 0u; ;)
+                {
+                    var count = XenControl.ListDomains(lease.Handle, first, ListBatch, entries);
+                    if (count < 0) throw lease.Failure("list domains", count);
+                    domains.EnsureCapacity(domains.Count + count);
+                    for (var i = 0; i < count; i++) domains.Add(Describe(entries[i]));
+                    if (count < ListBatch) return domains;
+                    first = entries[count - 1].Id + 1;
+                }
+            }
+        }
+        finally
+        {
+            ArrayPool<NativeDomain>.Shared.Return(buffer);
+        }
+    }
+
+    public unsafe DomainInfo? FindDomain(uint id)
+    {
+        using var lease = Rent();
+        NativeDomain entry;
+        var count = XenControl.ListDomains(lease.Handle, id, 1, &entry);
+        if (count < 0) throw lease.Failure("find", count, id);
+        // Xen answers with the first domain from this id on.
+        return count == 1 && entry.Id == id ? Describe(entry) : null;
+    }
+
+    public uint CreateDomain(in DomainShape shape)
+    {
+        using var lease = Rent();
+        var result = XenControl.CreateDomain(lease.Handle, Marshalled(shape), out var id);
+        return result >= 0 ? id : throw lease.Failure("create", result, notes: (ErrnoText.ENOMEM, ErrorIds.InsufficientMemory));
+    }
+
+    public void SetVcpuAffinity(uint id, IReadOnlyList<IReadOnlyList<int>> cpuMap)
+    {
+        using var lease = Rent();
+        for (var vcpu = 0; vcpu < cpuMap.Count; vcpu++)
+        {
+            var cpus = cpuMap[vcpu].Select(cpu => (uint)cpu).ToArray();
+            var result = XenControl.SetAffinity(lease.Handle, id, (uint)vcpu, cpus, (uint)cpus.Length);
+            if (result < 0) throw lease.Failure($"set the affinity of vCPU {vcpu} of", result, id, (ErrnoText.EINVAL, ErrorIds.CpuNotFound));
+        }
+    }
+
+    public void SetLimits(uint id, long maxMemoryKiB)
+    {
+        using var lease = Rent();
+        Check(lease, "set the limits of", id, XenControl.SetLimits(lease.Handle, id, (ulong)maxMemoryKiB));
+    }
+
+    public uint AllocateEventChannel(uint id, uint remote)
+    {
+        using var lease = Rent();
+        return (uint)Check(lease, "allocate an event channel of", id, XenControl.AllocatePort(lease.Handle, id, remote));
+    }
+
+    public IDomainImage AllocateMemory(uint id, in DomainShape shape, long memoryKiB, in GuestPorts ports)
+    {
+        var lease = Rent();
+        var native = Marshalled(shape);
+        native.MemoryMiB = (uint)(memoryKiB / 1024);
+        native.StorePort = ports.StorePort;
+        native.ConsolePort = ports.ConsolePort;
+        var result = XenControl.NewImage(lease.Handle, id, native, out var image);
+        if (result >= 0) return new XenDomainImage(lease, image, id);
+        using (lease)
+        {
+            // What libxenguest gives when the hypervisor has no more pages is EBUSY, ENOMEM or nothing at all.
+            var errno = -result;
+            throw lease.Failure("allocate the memory of", result, id, errno is ErrnoText.ESRCH or ErrnoText.EPERM ? null : (errno, ErrorIds.InsufficientMemory));
+        }
+    }
+
+    public void Pause(uint id) => Run("pause", id, XenControl.Pause);
+
+    public void Unpause(uint id) => Run("unpause", id, XenControl.Unpause);
+
+    public void Shutdown(uint id, ShutdownReason reason) => Run("shut down", id, (handle, domain) => XenControl.Shutdown(handle, domain, (uint)reason));
+
+    public void Destroy(uint id)
+    {
+        using var lease = Rent();
+        var result = XenControl.Destroy(lease.Handle, id);
+        if (result < 0 && result != -ErrnoText.ESRCH) throw lease.Failure("destroy", result, id);
+    }
+
+    public void Dispose()
+    {
+        _disposed = true;
+        while (_idle.TryTake(out var handle)) handle.Dispose();
+    }
+
+    private static XenControlHandle OpenHandle()
+    {
+        var abi = NativeLibraries.Require(XenControl.GetAbiVersion);
+        if (abi != XenControl.AbiVersion) throw new LvmException(ErrorIds.XenLibraryMismatch, $"liblightvm-xen speaks version {abi} of its interface, and version {XenControl.AbiVersion} is needed");
+        var result = XenControl.Open(out var handle);
+        if (result >= 0) return handle;
+        var id = -result is ErrnoText.EACCES or ErrnoText.EPERM ? ErrorIds.XenNotPrivileged : ErrorIds.XenNotRunning;
+        throw new LvmException(id, "the hypervisor cannot be opened") { Operation = "connect to Xen", Errno = -result };
+    }
+
+    private static unsafe NativeShape Marshalled(in DomainShape shape)
+    {
+        var native = new NativeShape
+        {
+            Type = shape.Type == GuestType.PVH ? 1u : 0u,
+            AddressSize = (uint)shape.AddressSize,
+            Vcpus = (uint)shape.MaxVcpus,
+        };
+        shape.Uuid.TryWriteBytes(new Span<byte>(native.Uuid, 16), bigEndian: true, out _);
+        return native;
+    }
+
+    private static unsafe DomainInfo Describe(NativeDomain entry)
+    {
+        var flags = entry.Flags;
+        ShutdownReason? reason = (flags & FlagShutdown) != 0 ? (ShutdownReason)(flags >> ShutdownShift & 0xff) : null;
+        return new DomainInfo
+        {
+            Key = new DomainKey(entry.Id, new Guid(new ReadOnlySpan<byte>(entry.Uuid, 16), bigEndian: true)),
+            Type = (flags & FlagHvm) == 0 ? GuestType.PV : entry.HasEmulatedDevices != 0 ? GuestType.HVM : GuestType.PVH,
+            State = flags switch
+            {
+                _ when (flags & FlagDying) != 0 => DomainState.Dying,
+                _ when reason == ShutdownReason.Crash => DomainState.Crashed,
+                _ when reason is not null => DomainState.Shutdown,
+                _ when (flags & FlagPaused) != 0 => DomainState.Paused,
+                _ when (flags & FlagRunning) != 0 => DomainState.Running,
+                _ when (flags & FlagBlocked) != 0 => DomainState.Blocked,
+                _ => DomainState.Runnable,
+            },
+            ShutdownReason = reason,
+            OnlineVcpus = (int)entry.OnlineVcpus,
+            MaxVcpus = (int)entry.MaxVcpus,
+            MemoryKiB = (long)entry.MemoryKiB,
+            MaxMemoryKiB = entry.MaxMemoryKiB > long.MaxValue ? long.MaxValue : (long)entry.MaxMemoryKiB,
+            CpuTime = TimeSpan.FromTicks((long)(entry.CpuTimeNs / 100)),
+        };
+    }
+
+    private static int Check(in Lease lease, string operation, uint id, int result) =>
+        result >= 0 ? result : throw lease.Failure(operation, result, id);
+
+    private void Run(string operation, uint id, Func<XenControlHandle, uint, int> call)
+    {
+        using var lease = Rent();
+        Check(lease, operation, id, call(lease.Handle, id));
+    }
+
+    private int GetRunningVersion()
+    {
+        using var lease = Rent();
+        var result = XenControl.GetHost(lease.Handle, out var host);
+        if (result >= 0) return (int)(host.VersionMajor * 100 + host.VersionMinor);
+        // The version is asked for first and by an interface that never changes; what fails after it is the unstable rest.
+        if (host.VersionMajor != 0) return (int)(host.VersionMajor * 100 + host.VersionMinor);
+        throw lease.Failure("ask the hypervisor about itself", result);
+    }
+
+    private Lease Rent()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new Lease(this, _idle.TryTake(out var handle) ? handle : OpenHandle());
+    }
+
+    /// <summary>The use of one handle, from a clean log to its return.</summary>
+    private readonly struct Lease : IDisposable
+    {
+        private readonly XenHypervisor _owner;
+
+        public Lease(XenHypervisor owner, XenControlHandle handle)
+        {
+            _owner = owner;
+            Handle = handle;
+            XenControl.ClearLog(handle);
+        }
+
+        public XenControlHandle Handle { get; }
+
+        /// <summary>What a failed call means: its errno decides, with what the caller adds to the general meaning.</summary>
+        public LvmException Failure(string operation, int result, uint? id = null, (int Errno, string ErrorId)? notes = null)
+        {
+            var errno = -result;
+            var errorId = notes is { } note && note.Errno == errno ? note.ErrorId : errno switch
+            {
+                ErrnoText.ESRCH when id is not null => ErrorIds.DomainGone,
+                ErrnoText.EPERM or ErrnoText.EACCES => ErrorIds.XenNotPrivileged,
+                _ => ErrorIds.HypervisorFailure,
+            };
+            var log = Marshal.PtrToStringUTF8(XenControl.GetLog(Handle));
+            return new LvmException(errorId, id is null ? $"the hypervisor refused to {operation}" : $"the hypervisor refused to {operation} domain {id}")
+            {
+                Operation = null,
+                Errno = errno,
+                HypervisorLog = string.IsNullOrEmpty(log) ? null : log,
+            };
+        }
+
+        public void Dispose()
+        {
+            if (_owner._disposed) Handle.Dispose();
+            else _owner._idle.Add(Handle);
+        }
+    }
+
+    private sealed class XenDomainImage(Lease lease, XenImageHandle image, uint id) : IDomainImage
+    {
+        // libxenguest keeps pointers into both until the image is freed.
+        private MemoryHandle _kernel;
+        private MemoryHandle _ramdisk;
+        private bool _freed;
+
+        public unsafe void Parse(ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk, string commandLine)
+        {
+            _kernel = kernel.Pin();
+            _ramdisk = ramdisk.Pin();
+            var result = XenControl.ParseImage(image, _kernel.Pointer, (nuint)kernel.Length, _ramdisk.Pointer, (nuint)ramdisk.Length, commandLine);
+            Check("read the kernel of", result, ErrorIds.KernelInvalid);
+        }
+
+        public void Build() => Check("load the kernel of", XenControl.BuildImage(image), ErrorIds.MemoryTooSmall);
+
+        public GuestRings Boot()
+        {
+            var result = XenControl.BootImage(image, out var store, out var console);
+            Check("set up the first vCPU of", result, ErrorIds.MemoryTooSmall);
+            return new GuestRings(store, console);
+        }
+
+        public void SeedGrants() => Check("seed the grant table of", XenControl.SeedGrants(image), ErrorIds.HypervisorFailure);
+
+        public void Dispose()
+        {
+            if (_freed) return;
+            _freed = true;
+            image.Dispose();
+            _kernel.Dispose();
+            _ramdisk.Dispose();
+            lease.Dispose();
+        }
+
+        /// <summary>libxenguest mostly fails without an errno; which step failed says what it means.</summary>
+        private void Check(string operation, int result, string meaning)
+        {
+            if (result >= 0) return;
+            throw lease.Failure(operation, result, id, -result is ErrnoText.ESRCH or ErrnoText.EPERM or ErrnoText.EACCES ? null : (-result, meaning));
+        }
+    }
+}

@@ -1,0 +1,217 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using LightVM.Errors;
+using Microsoft.Win32.SafeHandles;
+
+namespace LightVM.Xen;
+
+/// <summary>Who may do what with a node (xs_lib's struct xs_permissions): the first entry is the owner and everybody else's rights.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal readonly record struct XenstorePermission(uint Domain, XenstoreRights Rights);
+
+internal enum XenstoreRights : uint
+{
+    None = 0,
+    Read = 1,
+    Write = 2,
+}
+
+/// <summary>
+/// One connection to Xenstore, by libxenstore. Members may be called from several threads: the library queues them.
+/// Every failure is an <see cref="LvmException"/> that names the operation and the path.
+/// </summary>
+internal sealed partial class XenstoreClient : IDisposable
+{
+    /// <summary>No transaction.</summary>
+    public const uint None = 0;
+
+    /// <summary>Over the daemon's socket only: the kernel's device would wait without end for a daemon that does not run.</summary>
+    private const ulong OpenSocketOnly = 1 << 1;
+
+    private readonly Handle _handle;
+
+    private XenstoreClient(Handle handle)
+    {
+        _handle = handle;
+    }
+
+    /// <summary>Opens a connection. Errors: XenLibraryMissing, XenstoreUnavailable, XenNotPrivileged.</summary>
+    public static XenstoreClient Open()
+    {
+        var handle = NativeLibraries.Require(() => OpenStore(OpenSocketOnly));
+        if (!handle.IsInvalid) return new XenstoreClient(handle);
+        var errno = Marshal.GetLastPInvokeError();
+        handle.Dispose();
+        var id = errno is ErrnoText.EACCES or ErrnoText.EPERM ? ErrorIds.XenNotPrivileged : ErrorIds.XenstoreUnavailable;
+        throw new LvmException(id, "Xenstore cannot be reached") { Operation = "connect to Xenstore", Errno = errno };
+    }
+
+    /// <summary>The value of a node; null when there is no such node.</summary>
+    public unsafe string? Read(string path, uint transaction = None)
+    {
+        var value = Read(_handle, transaction, path, out var length);
+        if (value == null)
+        {
+            var errno = Marshal.GetLastPInvokeError();
+            return errno == ErrnoText.ENOENT ? null : throw Failure("read", path, errno);
+        }
+
+        try
+        {
+            return Encoding.UTF8.GetString(value, (int)length);
+        }
+        finally
+        {
+            NativeMemory.Free(value);
+        }
+    }
+
+    /// <summary>The names of a node's children; none when there is no such node.</summary>
+    public unsafe IReadOnlyList<string> List(string path)
+    {
+        var entries = ListDirectory(_handle, None, path, out var count);
+        if (entries == null)
+        {
+            var errno = Marshal.GetLastPInvokeError();
+            return errno == ErrnoText.ENOENT ? [] : throw Failure("list", path, errno);
+        }
+
+        var names = new string[count];
+        for (var i = 0; i < names.Length; i++) names[i] = Marshal.PtrToStringUTF8((IntPtr)entries[i])!;
+        NativeMemory.Free(entries);
+        return names;
+    }
+
+    /// <summary>Writes a node, and the nodes above it that do not exist yet, which get the permissions of the one above them.</summary>
+    public void Write(uint transaction, string path, string value)
+    {
+        Span<byte> bytes = stackalloc byte[256];
+        var encoded = Encoding.UTF8.GetMaxByteCount(value.Length) <= bytes.Length ? bytes[..Encoding.UTF8.GetBytes(value, bytes)] : Encoding.UTF8.GetBytes(value);
+        if (!Write(_handle, transaction, path, encoded, (uint)encoded.Length)) throw Failure("write", path, Marshal.GetLastPInvokeError());
+    }
+
+    public void SetPermissions(uint transaction, string path, ReadOnlySpan<XenstorePermission> permissions)
+    {
+        if (!SetPermissions(_handle, transaction, path, permissions, (uint)permissions.Length)) throw Failure("set the permissions of", path, Marshal.GetLastPInvokeError());
+    }
+
+    /// <summary>Removes a node and all below it. One that does not exist is no error.</summary>
+    public void Remove(string path)
+    {
+        if (Remove(_handle, None, path)) return;
+        var errno = Marshal.GetLastPInvokeError();
+        if (errno != ErrnoText.ENOENT) throw Failure("remove", path, errno);
+    }
+
+    /// <summary>Does several writes as one: all of them or none. Done again when somebody else changed the same nodes meanwhile.</summary>
+    public void InTransaction(Action<uint> writes)
+    {
+        const int Tries = 32;
+        for (var attempt = 1; ; attempt++)
+        {
+            var transaction = StartTransaction(_handle);
+            if (transaction == None) throw Failure("begin a transaction", null, Marshal.GetLastPInvokeError());
+            try
+            {
+                writes(transaction);
+            }
+            catch
+            {
+                EndTransaction(_handle, transaction, abort: true);
+                throw;
+            }
+
+            if (EndTransaction(_handle, transaction, abort: false)) return;
+            var errno = Marshal.GetLastPInvokeError();
+            if (errno != ErrnoText.EAGAIN || attempt == Tries) throw Failure("commit a transaction", null, errno);
+        }
+    }
+
+    /// <summary>Tells the store of a guest's ring.</summary>
+    public void Introduce(uint domain, ulong ringFrame, uint port)
+    {
+        if (!Introduce(_handle, domain, (nuint)ringFrame, port)) throw Failure($"introduce domain {domain}", null, Marshal.GetLastPInvokeError());
+    }
+
+    /// <summary>Asks to be told of every change below a path. The changes are read by <see cref="TryReadEvent"/>.</summary>
+    public void Watch(string path, string token)
+    {
+        if (!Watch(_handle, path, token)) throw Failure("watch", path, Marshal.GetLastPInvokeError());
+    }
+
+    /// <summary>The path of a change that has arrived; false when none has. Does not wait.</summary>
+    public unsafe bool TryReadEvent(out string path)
+    {
+        var entry = CheckWatch(_handle);
+        path = "";
+        if (entry == null)
+        {
+            var errno = Marshal.GetLastPInvokeError();
+            return errno == ErrnoText.EAGAIN ? false : throw Failure("read watch events", null, errno);
+        }
+
+        path = Marshal.PtrToStringUTF8((IntPtr)entry[0])!;
+        NativeMemory.Free(entry);
+        return true;
+    }
+
+    public void Dispose() => _handle.Dispose();
+
+    private static LvmException Failure(string operation, string? path, int errno) =>
+        new(errno is ErrnoText.EACCES or ErrnoText.EPERM ? ErrorIds.XenNotPrivileged : ErrorIds.StoreFailure,
+            path is null ? $"Xenstore refused to {operation}" : $"Xenstore refused to {operation} '{path}'")
+        {
+            Errno = errno,
+        };
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_open", SetLastError = true)]
+    private static partial Handle OpenStore(ulong flags);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_close")]
+    private static partial void CloseStore(IntPtr handle);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_read", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial byte* Read(Handle handle, uint transaction, string path, out uint length);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_directory", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial byte** ListDirectory(Handle handle, uint transaction, string path, out uint count);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_write", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private static partial bool Write(Handle handle, uint transaction, string path, ReadOnlySpan<byte> value, uint length);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_rm", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private static partial bool Remove(Handle handle, uint transaction, string path);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_set_permissions", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private static partial bool SetPermissions(Handle handle, uint transaction, string path, ReadOnlySpan<XenstorePermission> permissions, uint count);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_transaction_start", SetLastError = true)]
+    private static partial uint StartTransaction(Handle handle);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_transaction_end", SetLastError = true)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private static partial bool EndTransaction(Handle handle, uint transaction, [MarshalAs(UnmanagedType.U1)] bool abort);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_introduce_domain", SetLastError = true)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private static partial bool Introduce(Handle handle, uint domain, nuint ringFrame, uint port);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_watch", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private static partial bool Watch(Handle handle, string path, string token);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_check_watch", SetLastError = true)]
+    private static unsafe partial byte** CheckWatch(Handle handle);
+
+    private sealed class Handle() : SafeHandleZeroOrMinusOneIsInvalid(ownsHandle: true)
+    {
+        protected override bool ReleaseHandle()
+        {
+            CloseStore(handle);
+            return true;
+        }
+    }
+}
