@@ -6,10 +6,10 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
 while read -r module; do
-    insmod "/modules/$module"
+  insmod "/modules/$module"
 done </modules/order
 mount -t ext4 -o noatime /dev/vda /root
 for tree in dev proc sys; do
-    mount -o move "/$tree" "/root/$tree"
+  mount -o move "/$tree" "/root/$tree"
 done
 exec switch_root /root /sbin/init

@@ -1,0 +1,91 @@
+// A PVH guest: a bare 64-bit machine with Xen under it, which is asked for everything by hypercall.
+#include "guest.h"
+#include "hypercall.h"
+
+#include <xen/arch-x86/cpuid.h>
+#include <xen/arch-x86/hvm/start_info.h>
+#include <xen/hvm/hvm_op.h>
+#include <xen/hvm/params.h>
+#include <xen/memory.h>
+
+void pvh_main(const struct hvm_start_info *info);
+
+static char shared_info_page[4096] __attribute__((aligned(4096)));
+
+static void cpuid(uint32_t leaf, uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
+{
+    __asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d) : "a"(leaf), "c"(0));
+}
+
+// Other hypervisors' leaves may come first, so Xen's can be at any multiple of 256.
+static void fill_hypercall_page(void)
+{
+    uint32_t a, b, c, d;
+    for (uint32_t base = XEN_CPUID_FIRST_LEAF; base < XEN_CPUID_FIRST_LEAF + 0x10000; base += 0x100) {
+        cpuid(base, &a, &b, &c, &d);
+        if (b != XEN_CPUID_SIGNATURE_EBX || c != XEN_CPUID_SIGNATURE_ECX || d != XEN_CPUID_SIGNATURE_EDX)
+            continue;
+        cpuid(base + 2, &a, &b, &c, &d); // b is the register that takes the page's address
+        __asm__ volatile("wrmsr" : : "c"(b), "a"((uint32_t)address_of(hypercall_page)), "d"(0) : "memory");
+        return;
+    }
+    __builtin_trap();
+}
+
+// 0 when there is no such thing.
+static uint64_t parameter(uint32_t index)
+{
+    struct xen_hvm_param get = {.domid = DOMID_SELF, .index = index};
+    return hypercall(__HYPERVISOR_hvm_op, HVMOP_get_param, address_of(&get), 0, 0) == 0 ? get.value : 0;
+}
+
+static void *parameter_page(uint32_t index)
+{
+    return (void *)(parameter(index) << 12);
+}
+
+// Toolstacks take a PVH guest for one that answers control/shutdown if it has said how it wants its events. We poll for
+// them, with interrupts off: the vector is never used.
+static void announce_events(void)
+{
+    struct xen_hvm_param set = {
+        .domid = DOMID_SELF,
+        .index = HVM_PARAM_CALLBACK_IRQ,
+        .value = (uint64_t)HVM_PARAM_CALLBACK_TYPE_VECTOR << 56 | 0x20,
+    };
+    hypercall(__HYPERVISOR_hvm_op, HVMOP_set_param, address_of(&set), 0, 0);
+}
+
+static void ask_xen(void)
+{
+    struct xen_add_to_physmap map = {
+        .domid = DOMID_SELF,
+        .space = XENMAPSPACE_shared_info,
+        .gpfn = address_of(shared_info_page) >> 12,
+    };
+    fill_hypercall_page();
+    hypercall(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, address_of(&map), 0, 0);
+    announce_events();
+    machine.shared = (struct shared_info *)shared_info_page;
+    machine.console_port = (evtchn_port_t)parameter(HVM_PARAM_CONSOLE_EVTCHN);
+    machine.console = machine.console_port ? parameter_page(HVM_PARAM_CONSOLE_PFN) : NULL;
+    machine.store_port = (evtchn_port_t)parameter(HVM_PARAM_STORE_EVTCHN);
+    machine.store = machine.store_port ? parameter_page(HVM_PARAM_STORE_PFN) : NULL;
+}
+
+static bool suspend(void)
+{
+    struct sched_shutdown reason = {.reason = SHUTDOWN_suspend};
+    const bool cancelled = hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, address_of(&reason), 0, 0) != 0;
+    ask_xen();
+    return cancelled;
+}
+
+void pvh_main(const struct hvm_start_info *info)
+{
+    machine.kind = "PVH";
+    machine.command_line = info->cmdline_paddr ? (const char *)info->cmdline_paddr : "";
+    machine.suspend = suspend;
+    ask_xen();
+    guest_main();
+}
