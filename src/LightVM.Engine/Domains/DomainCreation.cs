@@ -175,7 +175,7 @@ internal sealed class DomainCreation
             }
             catch (LvmException error)
             {
-                error.Operation ??= "create/" + step.Name;
+                error.Step ??= step.Name;
                 throw;
             }
 

@@ -30,8 +30,11 @@ public class LvmException : Exception
     /// <summary>What is wrong, without operation, domain and cause.</summary>
     public string Problem { get; }
 
-    /// <summary>What was being done: "create", or a step of it, "create/memory".</summary>
+    /// <summary>What was being done: "create".</summary>
     public string? Operation { get; set; }
+
+    /// <summary>Which step of it failed, where it has steps: "memory".</summary>
+    public string? Step { get; set; }
 
     /// <summary>The domain it was done to: its name, or its id where it has none yet.</summary>
     public string? Domain { get; set; }
@@ -53,6 +56,7 @@ public class LvmException : Exception
             var text = new StringBuilder();
             if (Operation is not null) text.Append("Cannot ").Append(Operation);
             if (Domain is not null) text.Append(text.Length == 0 ? "Domain '" : " domain '").Append(Domain).Append('\'');
+            if (Step is not null) text.Append(" (step ").Append(Step).Append(')');
             if (text.Length > 0) text.Append(": ");
             text.Append(Problem);
             if (Errno is int errno) text.Append(" (").Append(ErrnoText.Describe(errno)).Append(')');

@@ -3,10 +3,13 @@ using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Xen;
 
-/// <summary>The C API of src/Native/xen/lightvm_xen.h. Results below zero are negative errnos.</summary>
+/// <summary>The C API of src/Native/xen/lightvm_xen.h. Results below zero are negative errnos, or <see cref="NoErrno"/>.</summary>
 internal static partial class XenControl
 {
     public const int AbiVersion = 1;
+
+    /// <summary>LVM_NO_ERRNO: failed, and libxc did not say by what errno.</summary>
+    public const int NoErrno = -4096;
 
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_abi_version")]
     public static partial int GetAbiVersion();

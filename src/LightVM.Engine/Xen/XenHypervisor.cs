@@ -270,8 +270,7 @@ internal sealed class XenHypervisor : IHypervisor
             var log = Marshal.PtrToStringUTF8(XenControl.GetLog(Handle));
             return new LvmException(errorId, id is null ? $"the hypervisor refused to {operation}" : $"the hypervisor refused to {operation} domain {id}")
             {
-                Operation = null,
-                Errno = errno,
+                Errno = result == XenControl.NoErrno ? null : errno,
                 HypervisorLog = string.IsNullOrEmpty(log) ? null : log,
             };
         }

@@ -24,6 +24,8 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     private readonly object _lock = new();
     private readonly Dictionary<Guid, DirectoryEntry?> _entries = [];
     private readonly HashSet<Guid> _changed = [];
+    // What a publication of our own will be told of, and says nothing new: the first event of the node and the first of its name.
+    private readonly HashSet<(Guid Uuid, bool IsName)> _announced = [];
     // Domains whose toolstack writes nothing under /vm, dom0 first of all: their name stands under /local/domain alone.
     private readonly Dictionary<DomainKey, DirectoryEntry?> _unlisted = [];
 
@@ -92,7 +94,14 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     public void Publish(DomainPublication publication)
     {
+        lock (_lock)
+        {
+            _announced.Add((publication.Key.Uuid, false));
+            _announced.Add((publication.Key.Uuid, true));
+        }
+
         _store.InTransaction(transaction => WriteNodes(transaction, publication));
+        lock (_lock) _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
         try
         {
             _store.Introduce(publication.Key.Id, publication.Rings.StoreFrame, publication.Ports.StorePort);
@@ -127,7 +136,9 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         foreach (var kind in _store.List("/local/domain/0/backend")) _store.Remove($"/local/domain/0/backend/{kind}/{key.Id}");
         lock (_lock)
         {
-            _changed.Add(key.Uuid);
+            _entries.Remove(key.Uuid);
+            _announced.Remove((key.Uuid, false));
+            _announced.Remove((key.Uuid, true));
             _unlisted.Remove(key);
         }
     }
@@ -183,13 +194,12 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     private static string Text<T>(T number) where T : IFormattable => number.ToString(null, CultureInfo.InvariantCulture);
 
-    /// <summary>Takes in an event's path: /vm/UUID/… makes what is known of that uuid stale, /vm itself everything.</summary>
+    /// <summary>Takes in an event's path: /vm/UUID and its name make what is known of that uuid stale, /vm itself everything.</summary>
     private void Forget(string path)
     {
-        var rest = path.AsSpan()[Math.Min(path.Length, VmRoot.Length + 1)..];
-        var end = rest.IndexOf('/');
-        if (rest.IsEmpty) ForgetAll();
-        else if (Guid.TryParse(end < 0 ? rest : rest[..end], out var uuid)) _changed.Add(uuid);
+        var parts = path.Split('/', 4); // "", "vm", UUID, rest
+        if (parts.Length < 3) ForgetAll();
+        else if (Guid.TryParse(parts[2], out var uuid) && (parts.Length == 3 || parts[3] == "name") && !_announced.Remove((uuid, parts.Length == 4))) _changed.Add(uuid);
     }
 
     private void ForgetAll()

@@ -33,7 +33,7 @@ static inline int lvm_result(long rc)
         return 0;
     if (rc < -1)
         return (int)rc;
-    return errno ? -errno : -EIO;
+    return errno ? -errno : LVM_NO_ERRNO;
 }
 
 /* Runs a libxc call with a clean errno and turns what it says into 0 or a negative errno. */

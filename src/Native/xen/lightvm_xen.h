@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The part of libxenctrl and libxenguest that LightVM needs, behind a C API of our own that stays the same from one
- * Xen to the next. Functions that return int give 0 or a negative errno; what libxc logged in the meantime is in
+ * Xen to the next. Functions that return int give 0, a negative errno or LVM_NO_ERRNO; what libxc logged in the meantime is in
  * lvm_xen_log(). A handle, and the images made from it, are used by one thread at a time.
  *
  * The managed side of this file is src/LightVM.Engine/Xen/XenControl.cs; lvm_abi_version() tells whether both fit.
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define LVM_ABI_VERSION 1
+#define LVM_NO_ERRNO (-4096) /* failed, and libxc did not say by what errno: see the log */
 #define LVM_API __attribute__((visibility("default")))
 
 typedef struct lvm_xen lvm_xen;
