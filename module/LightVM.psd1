@@ -1,0 +1,36 @@
+@{
+    RootModule           = 'LightVM.Cmdlets.dll'
+    ModuleVersion        = '0.1.0'
+    GUID                 = '5d4f0c1e-7a52-4a0b-9f0e-3c8b6f2f1d77'
+    Author               = 'The LightVM.PowerShell authors'
+    CompanyName          = 'LightVM.PowerShell'
+    Copyright            = 'The LightVM.PowerShell authors. BSD-3-Clause.'
+    Description          = 'A lean toolstack for Xen: creates, lists, pauses and removes domains in milliseconds, on the Xen of this machine or on a simulated host.'
+    PowerShellVersion    = '7.4'
+    CompatiblePSEditions = @('Core')
+    FormatsToProcess     = @('LightVM.Format.ps1xml')
+    CmdletsToExport      = @(
+        'Connect-LvmHost'
+        'Disconnect-LvmHost'
+        'Export-LvmDomainConfig'
+        'Get-LvmDomain'
+        'Get-LvmHost'
+        'Import-LvmDomainConfig'
+        'New-LvmDomain'
+        'New-LvmDomainConfig'
+        'Remove-LvmDomain'
+        'Rename-LvmDomain'
+        'Resume-LvmDomain'
+        'Suspend-LvmDomain'
+        'Test-LvmDomainConfig'
+        'Test-LvmHost'
+    )
+    FunctionsToExport    = @()
+    AliasesToExport      = @()
+    VariablesToExport    = @()
+    PrivateData          = @{
+        PSData = @{
+            Tags = @('Xen', 'Hypervisor', 'Virtualization', 'VM', 'Unikernel', 'LightVM', 'Linux', 'PSEdition_Core')
+        }
+    }
+}
