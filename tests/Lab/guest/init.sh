@@ -41,7 +41,7 @@ for word in $(cat /proc/cmdline); do
     lab.disk)
       insmod /modules/xen-blkfront.ko
       wait_for /dev/xvda
-      mark "disk of $(cat /sys/block/xvda/size) sectors begins with '$(head -c 16 /dev/xvda | tr -cd '[:print:]')'"
+      mark "disk of $(cat /sys/block/xvda/size) sectors begins with '$(head -c 16 /dev/xvda | tr -cd ' -~')'"
       ;;
     lab.off) poweroff -f ;;
   esac

@@ -87,12 +87,12 @@ lab_run() {
   if ((timeout)); then
     # dom0 ends the command at the time limit. The second limit is for a dom0 that hangs.
     timeout --foreground "$((timeout + 30))" ssh -F "$(lab_dir "$name")/ssh_config" lab "timeout -k 10 $timeout $command" || status=$?
-    if ((status == 124)); then
-      say "the command was ended at the time limit of $timeout s"
-    fi
+    ((status != 124)) || say "the command was ended at the time limit of $timeout s"
   else
     lab_ssh "$name" lab "$command" || status=$?
   fi
+  # ssh says 255 when the connection fails, which a command can say as well.
+  ((status != 255)) || is_connected "$name" || die "the connection to $name broke; see lab.sh console $name"
   return "$status"
 }
 

@@ -15,7 +15,7 @@ readonly host_packages=(
 # What dom0 has, with the dependencies.
 readonly dom0_packages=(
   base-files base-passwd bash coreutils dash debianutils diffutils findutils grep gzip hostname less libc-bin
-  mawk mount ncurses-base procps sed tar util-linux xz-utils
+  bsdutils e2fsprogs mawk mount ncurses-base procps sed tar util-linux xz-utils
   bridge-utils iproute2 iputils-ping kmod openssh-server rsync socat strace
   "xen-utils-$xen_version" xenstore-utils libfuse3-3
   libicu72 libgssapi-krb5-2 libssl3 libstdc++6 zlib1g # for .NET
@@ -70,6 +70,7 @@ build_unless_current() {
 
   say "building the dom0 image in $lab_home: about a minute, more if ${#package_files[@]} packages have to be downloaded"
   local started=$SECONDS work=$lab_home/work
+  trap 'warn "the build did not finish"' EXIT
   rm -rf "$work"
   mkdir -p "$work/root" "$work/image"
   fetch_packages
@@ -89,6 +90,7 @@ build_unless_current() {
   rm -rf "$image_dir"
   mv "$work/image" "$image_dir"
   rm -rf "$work"
+  trap - EXIT
   say "built $image_dir in $((SECONDS - started)) s ($(du -sh "$image_dir" | cut -f1))"
 }
 
@@ -241,6 +243,7 @@ configure_root() {
   install -m 644 "$lab_source/dom0/inittab" "$root/etc/inittab"
   install -m 644 "$lab_source/dom0/sshd_config" "$root/etc/ssh/sshd_config"
   install -m 644 "$lab_source/dom0/bashrc" "$root/root/.bashrc"
+  echo ". ~/.bashrc" >"$root/root/.bash_profile"
 
   # LightVM itself comes by `lab.sh install`.
   mkdir -p "$root/usr/local/bin" "$root/usr/local/share/powershell/Modules"
@@ -263,13 +266,18 @@ add_modules() {
   mv "$root/opt/lab/modules.new" "$root/opt/lab/modules"
 }
 
-# module_paths KERNEL MODULE...: the files of the modules and of what they depend on, in load order.
+# module_paths KERNEL MODULE...: the files of the modules and of what they depend on, in load order. The plain crc32c
+# does for ext4, and comes without the self-test of the fast one.
 module_paths() {
   local kernel=$1 module
   shift
   for module in "$@"; do
-    modprobe -d "$kernel" -S "$kernel_version" --show-depends "$module"
-  done | awk -v prefix="$kernel" '$1 == "insmod" { path = substr($2, length(prefix) + 1); if (path !~ /crc32c-intel/ && !seen[path]++) print path }'
+    modprobe -C /dev/null -d "$kernel" -S "$kernel_version" --show-depends "$module"
+  done | awk -v prefix="insmod $kernel" 'index($0, prefix) == 1 {
+    path = substr($0, length(prefix) + 1)
+    sub(/\.ko .*$/, ".ko", path)
+    if (path !~ /crc32c-intel/ && !seen[path]++) print path
+  }'
 }
 
 # Without debug data, and so without the signature, whose check takes long under emulation.

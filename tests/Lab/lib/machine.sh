@@ -40,6 +40,7 @@ lab_start() {
   directory=$(lab_dir "$name")
   # A Unix socket's path has at most 107 bytes, and ssh adds 17 to its own for a moment.
   ((${#directory} <= 80)) || die "the path $directory is too long for sockets; set LIGHTVM_LAB to a shorter one"
+  [[ $directory != *,* ]] || die "QEMU cannot have a comma in a path: $directory; set LIGHTVM_LAB"
   mkdir -p "$directory/share"
   exec 9>"$directory/start.lock"
   flock 9
@@ -75,13 +76,13 @@ boot() {
     qemu-system-x86_64 -name "lightvm-lab-$name" -daemonize -pidfile "$directory/qemu.pid"
     -accel tcg,thread=multi,tb-size=256 -cpu "$cpu_model" -m "$memory" -smp "$cpus"
     -nodefaults -no-reboot -vga none -display none
-    -drive "file=$image_dir/root.ext4,if=virtio,format=raw,snapshot=on,cache=unsafe"
+    -drive "file=root.ext4,if=virtio,format=raw,snapshot=on,cache=unsafe"
     -virtfs "local,path=$directory/share,mount_tag=host,security_model=none,multidevs=remap"
     -chardev "socket,id=serial,path=$directory/serial.sock,server=on,wait=off,logfile=$directory/console.log"
     -serial chardev:serial
     -monitor "unix:$directory/monitor.sock,server=on,wait=off"
-    -kernel "$image_dir/xen" -append "$xen_line"
-    -initrd "$image_dir/vmlinux $kernel_line,$image_dir/initrd.gz"
+    -kernel xen -append "$xen_line"
+    -initrd "vmlinux $kernel_line,initrd.gz"
   )
   if [[ $lan ]]; then
     # All labs run the same image: the address is what tells the network cards apart.
@@ -92,8 +93,9 @@ boot() {
   # The port is chosen by chance; another program may have it.
   for try in 1 2 3 4 5; do
     port=$((20000 + RANDOM % 12000))
-    if "${machine[@]}" -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" \
-      -device virtio-net-pci,netdev=net,romfile=,addr=8 </dev/null 2>"$directory/qemu.log" 9>&-; then
+    # From the image's folder: in the list of boot modules, a blank ends a file's name.
+    if (cd "$image_dir" && "${machine[@]}" -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" \
+      -device virtio-net-pci,netdev=net,romfile=,addr=8 </dev/null 2>"$directory/qemu.log" 9>&-); then
       write_ssh_config "$directory" "$port"
       return
     fi
@@ -209,7 +211,7 @@ lab_status() {
     [[ -e $directory/settings ]] || continue
     name=$(basename "$directory")
     if pid=$(running_pid "$name"); then
-      echo "$name: runs (process $pid, for $(ps -o etime= -p "$pid" | tr -d ' ')), $(<"$directory/settings")"
+      echo "$name: runs (process $pid, since $(date -r "$directory/qemu.pid" +%H:%M)), $(<"$directory/settings")"
     else
       echo "$name: stopped"
     fi
