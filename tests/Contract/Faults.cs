@@ -1,0 +1,124 @@
+using LightVM.Errors;
+using LightVM.Hypervisor;
+
+namespace LightVM.Contract;
+
+/// <summary>A hypervisor whose n-th call of a creation fails; undoing still works, as it does on a machine that is merely full.</summary>
+internal sealed class FailingHypervisor(IHypervisor inner, int failingCall) : IHypervisor
+{
+    public const string Problem = "this call was made to fail";
+
+    private int _calls;
+
+    public HypervisorInfo GetInfo() => inner.GetInfo();
+
+    public IReadOnlyList<DomainInfo> ListDomains() => inner.ListDomains();
+
+    public DomainInfo? FindDomain(uint id) => inner.FindDomain(id);
+
+    public uint CreateDomain(in DomainShape shape)
+    {
+        Count();
+        return inner.CreateDomain(shape);
+    }
+
+    public void SetVcpuAffinity(uint id, IReadOnlyList<IReadOnlyList<int>> cpuMap)
+    {
+        Count();
+        inner.SetVcpuAffinity(id, cpuMap);
+    }
+
+    public void SetLimits(uint id, long maxMemoryKiB)
+    {
+        Count();
+        inner.SetLimits(id, maxMemoryKiB);
+    }
+
+    public uint AllocateEventChannel(uint id, uint remote)
+    {
+        Count();
+        return inner.AllocateEventChannel(id, remote);
+    }
+
+    public IDomainImage AllocateMemory(uint id, in DomainShape shape, long memoryKiB, in GuestPorts ports)
+    {
+        Count();
+        return new FailingImage(this, inner.AllocateMemory(id, shape, memoryKiB, ports));
+    }
+
+    public void Pause(uint id) => inner.Pause(id);
+
+    public void Unpause(uint id)
+    {
+        Count();
+        inner.Unpause(id);
+    }
+
+    public void Shutdown(uint id, ShutdownReason reason) => inner.Shutdown(id, reason);
+
+    public void Destroy(uint id) => inner.Destroy(id);
+
+    public void Dispose()
+    {
+        // The inner one is the test's.
+    }
+
+    private void Count()
+    {
+        if (++_calls == failingCall) throw new LvmException(ErrorIds.HypervisorFailure, Problem);
+    }
+
+    private sealed class FailingImage(FailingHypervisor owner, IDomainImage image) : IDomainImage
+    {
+        public void Parse(ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk, string commandLine)
+        {
+            owner.Count();
+            image.Parse(kernel, ramdisk, commandLine);
+        }
+
+        public void Build()
+        {
+            owner.Count();
+            image.Build();
+        }
+
+        public GuestRings Boot()
+        {
+            owner.Count();
+            return image.Boot();
+        }
+
+        public void SeedGrants()
+        {
+            owner.Count();
+            image.SeedGrants();
+        }
+
+        public void Dispose() => image.Dispose();
+    }
+}
+
+/// <summary>A directory that is lent to a host and outlives it.</summary>
+internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirectory
+{
+    public DirectoryEntry? Find(DomainKey key) => inner.Find(key);
+
+    public void Refresh() => inner.Refresh();
+
+    public IReadOnlyList<Guid> UuidsByName(string name) => inner.UuidsByName(name);
+
+    public IDisposable ReserveName(string name) => inner.ReserveName(name);
+
+    public void Publish(DomainPublication publication) => inner.Publish(publication);
+
+    public void Rename(DomainKey key, string newName) => inner.Rename(key, newName);
+
+    public void Withdraw(DomainKey key) => inner.Withdraw(key);
+
+    public string? FindConsole(DomainKey key) => inner.FindConsole(key);
+
+    public void Dispose()
+    {
+        // The inner one is the test's.
+    }
+}
