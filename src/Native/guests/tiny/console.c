@@ -18,7 +18,7 @@ static void put(char byte)
 void print_bytes(const char *bytes, size_t count)
 {
     if (!machine.console) {
-        // Xen's own log, which drops it unless guest_loglvl=all.
+        // Xen's own log, which only a debug build of Xen lets a guest write to.
         hypercall(__HYPERVISOR_console_io, CONSOLEIO_write, count, address_of(bytes), 0);
         return;
     }
