@@ -1,0 +1,136 @@
+using LightVM.Hypervisor;
+
+namespace LightVM.Unit.Host;
+
+public sealed class CreateCommandTests : IDisposable
+{
+    private readonly Lightvm _lightvm = new();
+
+    public void Dispose() => _lightvm.Dispose();
+
+    [Fact]
+    public void Tells_name_id_and_time()
+    {
+        var run = _lightvm.Run("create", _lightvm.Config());
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Matches(@"^tiny  id 1  \d+\.\d\d ms\n$", run.Output);
+        Assert.Empty(run.Error);
+    }
+
+    [Fact]
+    public void Timings_show_each_step_and_what_lies_between()
+    {
+        var lines = _lightvm.Run("create", _lightvm.Config(), "--timings").Lines;
+
+        Assert.Equal(["tiny", "domain", "vcpus", "limits", "ports", "memory", "kernel", "build", "boot", "grants", "publish", "start", "(checks)"],
+            lines.Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[0]));
+    }
+
+    [Fact]
+    public void A_count_numbers_the_names()
+    {
+        var run = _lightvm.Run("create", "-n", "3", _lightvm.Config());
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Equal(["tiny-1", "tiny-2", "tiny-3"], _lightvm.Host.ListDomains().Skip(1).Select(domain => domain.Name));
+    }
+
+    [Fact]
+    public void Name_and_paused_take_precedence_over_the_file()
+    {
+        var run = _lightvm.Run("create", _lightvm.Config(), "--name", "other", "--paused");
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Equal(DomainState.Paused, _lightvm.Host.GetDomain("other").State);
+    }
+
+    [Fact]
+    public void A_paused_configuration_stays_paused_without_the_option()
+    {
+        _lightvm.Run("create", _lightvm.Config(more: ""","paused":true"""));
+
+        Assert.Equal(DomainState.Paused, _lightvm.Host.GetDomain("tiny").State);
+    }
+
+    [Fact]
+    public void Json_has_the_domain_and_its_creation()
+    {
+        var run = _lightvm.Run("create", "--json", "-n", "2", _lightvm.Config());
+
+        Assert.Equal(2, run.Json.GetArrayLength());
+        var domain = run.Json[1];
+        Assert.Equal("tiny-2", domain.GetProperty("name").GetString());
+        Assert.Equal(2u, domain.GetProperty("id").GetUInt32());
+        Assert.NotEqual(Guid.Empty, domain.GetProperty("uuid").GetGuid());
+        Assert.Equal(4096, domain.GetProperty("memoryKiB").GetInt64());
+        var creation = domain.GetProperty("creation");
+        Assert.True(creation.GetProperty("milliseconds").GetDouble() > 0);
+        Assert.Equal("domain", creation.GetProperty("steps")[0].GetProperty("name").GetString());
+    }
+
+    [Fact]
+    public void The_first_failure_ends_a_count_and_keeps_what_was_made()
+    {
+        _lightvm.Run("create", _lightvm.Config(), "--name", "tiny-3");
+
+        var run = _lightvm.Run("create", "--json", "-n", "5", _lightvm.Config());
+
+        Assert.Equal(5, run.ExitCode);
+        Assert.Equal(2, run.Json.GetArrayLength());
+        Assert.Equal("DomainNameTaken", run.Errors.Single().GetProperty("id").GetString());
+        Assert.Equal("tiny-3", run.Errors.Single().GetProperty("domain").GetString());
+    }
+
+    [Fact]
+    public void One_uuid_is_not_for_several_domains()
+    {
+        var config = _lightvm.Config(more: ""","uuid":"6e5ad019-8499-4fd9-aff6-cc13091055b2" """);
+
+        var run = _lightvm.Run("create", "-n", "2", config);
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Single(_lightvm.Host.ListDomains());
+    }
+
+    [Fact]
+    public void A_name_that_is_no_name_creates_nothing()
+    {
+        var run = _lightvm.Run("create", _lightvm.Config(), "--name", "a b");
+
+        Assert.Equal(3, run.ExitCode);
+        Assert.Contains("$.name", run.Error, StringComparison.Ordinal);
+        Assert.Single(_lightvm.Host.ListDomains());
+    }
+
+    [Theory]
+    [InlineData(2, 130)]
+    [InlineData(15, 143)]
+    [InlineData(1, 129)]
+    public void A_signal_leaves_nothing_and_gives_its_exit_code(int signal, int exitCode)
+    {
+        using var lightvm = new Lightvm { Signal = signal };
+
+        var run = lightvm.Run("create", "-n", "3", lightvm.Config());
+
+        Assert.Equal(exitCode, run.ExitCode);
+        Assert.Contains("cancelled", run.Error, StringComparison.Ordinal);
+        Assert.Single(lightvm.Host.ListDomains());
+    }
+
+    [Fact]
+    public void Quiet_says_nothing() => Assert.Empty(_lightvm.Run("create", "-q", _lightvm.Config(), "--timings").Output);
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("-1")]
+    [InlineData("many")]
+    [InlineData("99999999999")]
+    public void A_count_that_is_none_is_a_usage_error(string count)
+    {
+        var run = _lightvm.Run("create", $"--count={count}", _lightvm.Config());
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Single(_lightvm.Host.ListDomains());
+    }
+}
