@@ -113,6 +113,8 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
 
     public void Rename(DomainKey key, string newName) => inner.Rename(key, newName);
 
+    public void Settle(DomainKey key) => inner.Settle(key);
+
     public void Withdraw(DomainKey key) => inner.Withdraw(key);
 
     public string? FindConsole(DomainKey key) => inner.FindConsole(key);

@@ -23,11 +23,14 @@ internal sealed class DomainCreation
     /// <summary>What the domain's own structures cost the hypervisor beside its memory: room that must be free as well.</summary>
     private const long SlackKiB = 1024;
 
+    /// <summary>Room above the limit of a domain's memory for its special pages and tables; what xl gives (LIBXL_MAXMEM_CONSTANT).</summary>
+    private const long MaxMemorySlackKiB = 1024;
+
     private static readonly Step[] Prepare =
     [
         new("domain", c => c._id = c._hypervisor.CreateDomain(c._shape), c => c._hypervisor.Destroy(c._id)),
         new("vcpus", c => { if (c._config.CpuMap.Count > 0) c._hypervisor.SetVcpuAffinity(c._id, c._config.CpuMap); }),
-        new("limits", c => c._hypervisor.SetLimits(c._id, c._config.MaxMemoryMiB * 1024L)),
+        new("limits", c => c._hypervisor.SetLimits(c._id, c._config.MaxMemoryMiB * 1024L + MaxMemorySlackKiB)),
         // No undo: the ports are the guest's, and go with the domain. Closing their numbers here would close dom0's own.
         new("ports", c => c._ports = new GuestPorts(c._hypervisor.AllocateEventChannel(c._id, 0), c._hypervisor.AllocateEventChannel(c._id, 0))),
         new("memory", c => c._image = c._hypervisor.AllocateMemory(c._id, c._shape, c._config.MemoryMiB * 1024L, c._ports), c => c._image!.Dispose()),
@@ -39,7 +42,7 @@ internal sealed class DomainCreation
         new("build", c => c._image!.Build()),
         new("boot", c => c._rings = c._image!.Boot()),
         new("grants", c => c._image!.SeedGrants()),
-        new("publish", c => c._directory.Publish(c.Publication()), c => c._directory.Withdraw(c.Key)),
+        new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish()),
         new("start", c => { if (!c._config.Paused) c._hypervisor.Unpause(c._id); }),
     ];
 
@@ -203,6 +206,12 @@ internal sealed class DomainCreation
         }
 
         return failures is null ? null : string.Join("; ", failures);
+    }
+
+    private void Unpublish()
+    {
+        _directory.Settle(Key);
+        _directory.Withdraw(Key);
     }
 
     private DomainPublication Publication() => new()

@@ -154,6 +154,7 @@ public sealed class LvmHost : IDisposable
         try
         {
             RequireGuest(Require(key, "destroy"));
+            _directory.Settle(key);
             _hypervisor.Destroy(key.Id);
             _directory.Withdraw(key);
         }
@@ -167,6 +168,7 @@ public sealed class LvmHost : IDisposable
     public string GetConsolePath(DomainKey key)
     {
         Require(key, "find the console of");
+        _directory.Settle(key); // right after a creation the console daemon may not have got to it
         return _directory.FindConsole(key)
             ?? throw new LvmException(ErrorIds.ConsoleUnavailable, "xenconsoled has given it no console").During("find the console of", NameOf(key));
     }

@@ -53,6 +53,12 @@ public interface IDomainDirectory : IDisposable
     /// <summary>Changes a domain's name.</summary>
     void Rename(DomainKey key, string newName);
 
+    /// <summary>
+    /// Waits, for a short time, until no daemon is about to write something about a domain that was published just now. Called before a
+    /// domain is destroyed: what is written after it was withdrawn would stay for ever.
+    /// </summary>
+    void Settle(DomainKey key);
+
     /// <summary>Takes everything that is published of a domain away, whoever published it. What is gone already is no error.</summary>
     void Withdraw(DomainKey key);
 

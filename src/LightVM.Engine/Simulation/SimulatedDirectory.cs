@@ -52,6 +52,11 @@ internal sealed class SimulatedDirectory : IDomainDirectory
         }
     }
 
+    public void Settle(DomainKey key)
+    {
+        // No daemon looks at simulated domains.
+    }
+
     public void Withdraw(DomainKey key)
     {
         lock (_lock) _entries.Remove(key.Uuid);

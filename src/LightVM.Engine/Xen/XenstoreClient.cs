@@ -67,9 +67,9 @@ internal sealed partial class XenstoreClient : IDisposable
     }
 
     /// <summary>The names of a node's children; none when there is no such node.</summary>
-    public unsafe IReadOnlyList<string> List(string path)
+    public unsafe IReadOnlyList<string> List(string path, uint transaction = None)
     {
-        var entries = ListDirectory(_handle, None, path, out var count);
+        var entries = ListDirectory(_handle, transaction, path, out var count);
         if (entries == null)
         {
             var errno = Marshal.GetLastPInvokeError();
@@ -96,9 +96,9 @@ internal sealed partial class XenstoreClient : IDisposable
     }
 
     /// <summary>Removes a node and all below it. One that does not exist is no error.</summary>
-    public void Remove(string path)
+    public void Remove(string path, uint transaction = None)
     {
-        if (Remove(_handle, None, path)) return;
+        if (Remove(_handle, transaction, path)) return;
         var errno = Marshal.GetLastPInvokeError();
         if (errno != ErrnoText.ENOENT) throw Failure("remove", path, errno);
     }
@@ -155,6 +155,13 @@ internal sealed partial class XenstoreClient : IDisposable
         return true;
     }
 
+    /// <summary>Waits for a change to arrive; false when none did in time.</summary>
+    public bool WaitForEvent(TimeSpan timeout)
+    {
+        var poll = new PollDescriptor { Descriptor = GetFileNumber(_handle), Events = PollIn };
+        return Poll(ref poll, 1, (int)timeout.TotalMilliseconds) > 0;
+    }
+
     public void Dispose() => _handle.Dispose();
 
     private static LvmException Failure(string operation, string? path, int errno) =>
@@ -205,6 +212,23 @@ internal sealed partial class XenstoreClient : IDisposable
 
     [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_check_watch", SetLastError = true)]
     private static unsafe partial byte** CheckWatch(Handle handle);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_fileno")]
+    private static partial int GetFileNumber(Handle handle);
+
+    private const short PollIn = 1;
+
+    [LibraryImport("libc", EntryPoint = "poll")]
+    private static partial int Poll(ref PollDescriptor descriptors, ulong count, int timeoutMilliseconds);
+
+    /// <summary>struct pollfd.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct PollDescriptor
+    {
+        public int Descriptor;
+        public short Events;
+        public short Returned;
+    }
 
     private sealed class Handle() : SafeHandleZeroOrMinusOneIsInvalid(ownsHandle: true)
     {

@@ -15,6 +15,10 @@ namespace LightVM.Xen;
 internal sealed class XenstoreDirectory : IDomainDirectory
 {
     private const string VmRoot = "/vm";
+    private const string BackendRoot = "/local/domain/0/backend";
+
+    /// <summary>How long a console daemon that runs at all may take to notice a new domain.</summary>
+    private static readonly TimeSpan ConsoleDaemonPatience = TimeSpan.FromSeconds(2);
 
     /// <summary>How much xenconsoled keeps of a console that nobody reads, bytes; xl's value.</summary>
     private const string ConsoleLimit = "1048576";
@@ -28,6 +32,8 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     private readonly HashSet<(Guid Uuid, bool IsName)> _announced = [];
     // Domains whose toolstack writes nothing under /vm, dom0 first of all: their name stands under /local/domain alone.
     private readonly Dictionary<DomainKey, DirectoryEntry?> _unlisted = [];
+
+    private volatile bool _consoleDaemonAnswers = true;
 
     private XenstoreDirectory(XenstoreClient store, XenstoreClient events)
     {
@@ -133,7 +139,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         _store.Remove($"/local/domain/{key.Id}");
         _store.Remove($"/libxl/{key.Id}");
         _store.Remove($"{VmRoot}/{key.Uuid}");
-        foreach (var kind in _store.List("/local/domain/0/backend")) _store.Remove($"/local/domain/0/backend/{kind}/{key.Id}");
+        foreach (var kind in _store.List(BackendRoot)) RemoveBackends(kind, key.Id);
         lock (_lock)
         {
             _entries.Remove(key.Uuid);
@@ -143,8 +149,26 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         }
     }
 
-    public string? FindConsole(DomainKey key) =>
-        _store.Read($"/local/domain/{key.Id}/console/tty") is { Length: > 0 } path ? path : null;
+    /// <summary>xenconsoled writes the console's pty a little after the domain was introduced, whether or not the domain is still there.</summary>
+    public void Settle(DomainKey key)
+    {
+        if (!_consoleDaemonAnswers || FindConsole(key) is not null || _store.Read($"/local/domain/{key.Id}/console/port") is null) return;
+        using var events = XenstoreClient.Open();
+        events.Watch(ConsolePath(key), "console");
+        for (var begin = Environment.TickCount64; FindConsole(key) is null;)
+        {
+            var left = ConsoleDaemonPatience - TimeSpan.FromMilliseconds(Environment.TickCount64 - begin);
+            if (left <= TimeSpan.Zero || !events.WaitForEvent(left))
+            {
+                _consoleDaemonAnswers = false; // it does not run: waiting for it once was enough
+                return;
+            }
+
+            events.TryReadEvent(out _);
+        }
+    }
+
+    public string? FindConsole(DomainKey key) => _store.Read(ConsolePath(key)) is { Length: > 0 } path ? path : null;
 
     public void Dispose()
     {
@@ -191,6 +215,17 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         Write($"{vm}/start_time", (domain.StartTime.ToUnixTimeMilliseconds() / 1000.0).ToString("F2", CultureInfo.InvariantCulture));
         Write($"/libxl/{id}/type", domain.Type == GuestType.PVH ? "pvh" : "pv");
     }
+
+    private static string ConsolePath(DomainKey key) => $"/local/domain/{key.Id}/console/tty";
+
+    /// <summary>Removes a domain's backends of one kind, and the directories above them that this leaves empty, as xl does.</summary>
+    private void RemoveBackends(string kind, uint id) => _store.InTransaction(transaction =>
+    {
+        _store.Remove($"{BackendRoot}/{kind}/{id}", transaction);
+        if (_store.List($"{BackendRoot}/{kind}", transaction).Count > 0) return;
+        _store.Remove($"{BackendRoot}/{kind}", transaction);
+        if (_store.List(BackendRoot, transaction).Count == 0) _store.Remove(BackendRoot, transaction);
+    });
 
     private static string Text<T>(T number) where T : IFormattable => number.ToString(null, CultureInfo.InvariantCulture);
 

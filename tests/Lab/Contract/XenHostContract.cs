@@ -1,0 +1,26 @@
+using LightVM.Contract;
+using LightVM.Xen;
+
+[assembly: CollectionBehavior(DisableTestParallelization = true)] // one Xen, and tests that count what is left on it
+
+namespace LightVM.Lab;
+
+/// <summary>The contract, kept by a real Xen.</summary>
+public sealed class XenHostContract(XenContractHost host) : HostContract(host), IClassFixture<XenContractHost>;
+
+public sealed class XenContractHost() : ContractHost(XenHypervisor.Open(), XenstoreDirectory.Open())
+{
+    public override string Kernel => Dom0.TinyKernel;
+
+    public override bool UnpacksKernels => true;
+
+    /// <summary>Asked of Xen's own tools: domains, the control domain's event channels, the store's nodes.</summary>
+    public override string DescribeTraces()
+    {
+        var domains = Dom0.Output("xl", "list").Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(line => line[..line.IndexOf(' ')]);
+        var channels = Dom0.Output("lsevtchn", "0").Split('\n', StringSplitOptions.RemoveEmptyEntries).Length;
+        var nodes = Dom0.Output("xenstore-ls", "-f").Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Where(node => !node.StartsWith("/tool/", StringComparison.Ordinal)).Select(node => node.Split(" = ")[0]);
+        return $"domains: {string.Join(", ", domains)}\nevent channels of dom0: {channels}\nstore nodes:\n{string.Join('\n', nodes)}";
+    }
+}
