@@ -12,11 +12,10 @@ internal static class CreateCommand
     public static Command Make(CommandLine line)
     {
         var file = new Argument<string>("FILE") { Description = "Configuration file (Chaos' JSON)" };
-        var count = new Option<int>("--count", "-n")
+        var count = new Option<int?>("--count", "-n")
         {
-            Description = "How many to create; above 1 their names get -1, -2, ... at the end",
+            Description = "How many to create; their names are numbered from 1, even with a count of 1",
             HelpName = "N",
-            DefaultValueFactory = _ => 1,
             CustomParser = result =>
             {
                 if (!int.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var number) || number < 1)
@@ -38,48 +37,52 @@ internal static class CreateCommand
         });
     }
 
-    /// <summary>Creates one after another and stops at the first that fails: what stopped it would stop the others.</summary>
-    private static int Create(CommandContext context, string path, DomainConfigDraft draft, int count, bool timings)
+    /// <summary>
+    /// Creates one after another. When a name is taken the next may be free; any other failure would be that of the next as well,
+    /// and ends it.
+    /// </summary>
+    private static int Create(CommandContext context, string path, DomainConfigDraft draft, int? count, bool timings)
     {
-        if (count > 1 && draft.Uuid is not null) throw new UsageException($"'{path}' gives a uuid, which only one domain can have");
-        var exitCode = ExitCodes.Ok;
-        var created = new List<Domain>(count);
         var configs = Configs(path, draft, count);
         var host = context.Host;
+        var outcome = new Outcome();
+        var created = new List<Domain>();
         using (context.Catch())
         {
-            try
+            foreach (var config in configs)
             {
-                foreach (var config in configs)
+                try
                 {
-                    var domain = host.CreateDomain(config, context.Cancellation);
-                    created.Add(domain);
-                    Show(context, domain, timings);
+                    created.Add(host.CreateDomain(config, context.Cancellation));
+                    Show(context, created[^1], timings);
+                }
+                catch (LvmException error)
+                {
+                    outcome.Add(context.Report(error));
+                    if (error.Kind != ErrorKind.Conflict) break;
                 }
             }
-            catch (LvmException error)
-            {
-                exitCode = context.Report(error);
-                if (count > 1) context.Say($"created {created.Count} of {count}");
-            }
         }
 
+        if (outcome.Failed && count > 1) context.Say($"created {created.Count} of {count}");
         context.Answer(json => json.WriteArray(created, DomainOutput.WriteJson));
-        return exitCode;
+        return outcome.ExitCode;
     }
 
-    /// <summary>All configurations before the first domain: a name that becomes too long is found while nothing has been done.</summary>
-    private static List<DomainConfig> Configs(string path, DomainConfigDraft draft, int count)
+    /// <summary>What to create. A name that becomes too long with its number is found before the first is made.</summary>
+    private static IEnumerable<DomainConfig> Configs(string path, DomainConfigDraft draft, int? count)
     {
+        if (count is not { } number) return [ConfigFile.From(path, draft)];
+        if (number > 1 && draft.Uuid is not null) throw new UsageException($"'{path}' gives a uuid, which only one domain can have");
         var name = draft.Name;
-        var configs = new List<DomainConfig>(count);
-        for (var i = 1; i <= count; i++)
-        {
-            if (count > 1) draft.Name = string.Create(CultureInfo.InvariantCulture, $"{name}-{i}");
-            configs.Add(ConfigFile.From(path, draft));
-        }
+        Numbered(number);
+        return Enumerable.Range(1, number).Select(Numbered);
 
-        return configs;
+        DomainConfig Numbered(int i)
+        {
+            draft.Name = string.Create(CultureInfo.InvariantCulture, $"{name}{i}");
+            return ConfigFile.From(path, draft);
+        }
     }
 
     private static void Show(CommandContext context, Domain domain, bool timings)

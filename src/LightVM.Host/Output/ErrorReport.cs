@@ -60,6 +60,7 @@ internal static class ErrorReport
         json.WriteString("id", id);
         json.WriteString("kind", kind);
         json.WriteString("operation", known?.Operation);
+        json.WriteString("step", known?.Step);
         json.WriteString("domain", known?.Domain);
         json.WriteString("message", error.Message);
         json.WriteString("remedy", known?.Remedy);

@@ -1,4 +1,5 @@
 using LightVM.Hypervisor;
+using LightVM.Simulation;
 
 namespace LightVM.Unit.Host;
 
@@ -33,7 +34,7 @@ public sealed class CreateCommandTests : IDisposable
         var run = _lightvm.Run("create", "-n", "3", _lightvm.Config());
 
         Assert.Equal(0, run.ExitCode);
-        Assert.Equal(["tiny-1", "tiny-2", "tiny-3"], _lightvm.Host.ListDomains().Skip(1).Select(domain => domain.Name));
+        Assert.Equal(["tiny1", "tiny2", "tiny3"], _lightvm.Host.ListDomains().Skip(1).Select(domain => domain.Name));
     }
 
     [Fact]
@@ -60,7 +61,7 @@ public sealed class CreateCommandTests : IDisposable
 
         Assert.Equal(2, run.Json.GetArrayLength());
         var domain = run.Json[1];
-        Assert.Equal("tiny-2", domain.GetProperty("name").GetString());
+        Assert.Equal("tiny2", domain.GetProperty("name").GetString());
         Assert.Equal(2u, domain.GetProperty("id").GetUInt32());
         Assert.NotEqual(Guid.Empty, domain.GetProperty("uuid").GetGuid());
         Assert.Equal(4096, domain.GetProperty("memoryKiB").GetInt64());
@@ -70,16 +71,38 @@ public sealed class CreateCommandTests : IDisposable
     }
 
     [Fact]
-    public void The_first_failure_ends_a_count_and_keeps_what_was_made()
+    public void A_count_of_one_is_numbered_too()
     {
-        _lightvm.Run("create", _lightvm.Config(), "--name", "tiny-3");
+        _lightvm.Run("create", "-n1", _lightvm.Config());
 
-        var run = _lightvm.Run("create", "--json", "-n", "5", _lightvm.Config());
+        Assert.Equal("tiny1", _lightvm.Host.GetDomain(1).Name);
+    }
+
+    [Fact]
+    public void A_name_that_is_taken_does_not_end_a_count()
+    {
+        _lightvm.Run("create", _lightvm.Config(), "--name", "tiny2");
+
+        var run = _lightvm.Run("create", "--json", "-n", "3", _lightvm.Config());
 
         Assert.Equal(5, run.ExitCode);
-        Assert.Equal(2, run.Json.GetArrayLength());
+        Assert.Equal(["tiny1", "tiny3"], run.Json.EnumerateArray().Select(domain => domain.GetProperty("name").GetString()));
         Assert.Equal("DomainNameTaken", run.Errors.Single().GetProperty("id").GetString());
-        Assert.Equal("tiny-3", run.Errors.Single().GetProperty("domain").GetString());
+        Assert.Equal("tiny2", run.Errors.Single().GetProperty("domain").GetString());
+    }
+
+    [Fact]
+    public void Any_other_failure_ends_a_count_and_keeps_what_was_made()
+    {
+        using var lightvm = new Lightvm(new SimulatedHostOptions { TotalMemoryMiB = 1024 + 16 });
+
+        var run = lightvm.Run("create", "-n", "9", lightvm.Config());
+
+        Assert.Equal(7, run.ExitCode);
+        var made = lightvm.Host.ListDomains().Count - 1;
+        Assert.InRange(made, 1, 4);
+        Assert.Equal($"created {made} of 9", run.Lines[^1]);
+        Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
     [Fact]

@@ -1,13 +1,14 @@
 using System.Text.Json;
 using LightVM.Host;
 using LightVM.Hosts;
+using LightVM.Simulation;
 
 namespace LightVM.Unit.Host;
 
 /// <summary>Runs <c>lightvm</c> in this process, each run on the same simulated host, and keeps the files it needs.</summary>
-internal sealed class Lightvm : IDisposable
+internal sealed class Lightvm(SimulatedHostOptions? options = null) : IDisposable
 {
-    private readonly LvmHost _host = LvmHost.OpenSimulated();
+    private readonly LvmHost _host = LvmHost.OpenSimulated(options);
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("lightvm-unit-");
 
     /// <summary>Asked for a host by a command; a test may put a failure in its place.</summary>
