@@ -111,7 +111,8 @@ public sealed class ExportLvmDomainConfigCommand : LvmCmdlet
             ForItem(config, () =>
             {
                 var file = _target!.FileFor(config);
-                if (ShouldProcess(file, $"Write configuration of domain '{config.Name}'")) DomainConfigJson.WriteFile(config, file, overwrite: !NoClobber);
+                if (!ShouldProcess(file, $"Write configuration of domain '{config.Name}'")) return;
+                DomainConfigJson.WriteFile(config, file, overwrite: !NoClobber && File.Exists(file));
             });
         }
     }
