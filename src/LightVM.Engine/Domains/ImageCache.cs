@@ -6,7 +6,8 @@ namespace LightVM.Domains;
 /// Kernels and ramdisks, read once and kept for as long as their files do not change. Read whole rather than mapped:
 /// a file cut short while it is mapped would end this process by SIGBUS.
 /// </summary>
-internal sealed class ImageCache
+/// <param name="builtIn">An image that is there without a file: its path and its bytes.</param>
+internal sealed class ImageCache((string Path, byte[] Bytes)? builtIn = null)
 {
     /// <summary>Bytes kept at the most; a file larger than this is read anew each time.</summary>
     private const long Capacity = 256L << 20;
@@ -30,6 +31,7 @@ internal sealed class ImageCache
 
     private Entry Load(string path, string notFound, string unreadable, string what)
     {
+        if (builtIn is { } own && own.Path == path) return new Entry(own.Bytes, own.Bytes.Length, default);
         // A file that was replaced has another time or size; both are read in one stat.
         var file = new FileInfo(path);
         try

@@ -15,13 +15,19 @@ public sealed class LvmHost : IDisposable
 {
     private readonly IHypervisor _hypervisor;
     private readonly IDomainDirectory _directory;
-    private readonly ImageCache _images = new();
+    private readonly ImageCache _images;
 
     /// <summary>A host out of its two halves, which it owns from now on.</summary>
     public LvmHost(IHypervisor hypervisor, IDomainDirectory directory)
+        : this(hypervisor, directory, new ImageCache())
+    {
+    }
+
+    private LvmHost(IHypervisor hypervisor, IDomainDirectory directory, ImageCache images)
     {
         _hypervisor = hypervisor;
         _directory = directory;
+        _images = images;
     }
 
     /// <summary>Opens the Xen that this machine runs under. Errors: XenNotRunning, XenNotPrivileged, XenLibraryMissing, XenLibraryMismatch, XenstoreUnavailable.</summary>
@@ -39,11 +45,11 @@ public sealed class LvmHost : IDisposable
         }
     }
 
-    /// <summary>Makes a host in memory, which behaves as Xen does and needs none of it.</summary>
+    /// <summary>Makes a host in memory, which behaves as Xen does and needs none of it. A kernel is there as well: <see cref="SimulatedKernel.Path"/>.</summary>
     public static LvmHost OpenSimulated(SimulatedHostOptions? options = null)
     {
         var machine = new SimulatedMachine(options ?? new SimulatedHostOptions());
-        return new LvmHost(new SimulatedHypervisor(machine), new SimulatedDirectory());
+        return new LvmHost(new SimulatedHypervisor(machine), new SimulatedDirectory(), new ImageCache((SimulatedKernel.Path, SimulatedKernel.Create())));
     }
 
     /// <summary>The hypervisor, its CPUs, and its memory as of now.</summary>

@@ -1,0 +1,300 @@
+#!/usr/bin/env bash
+# build.sh: everything that is done with this tree by hand or by CI. `./build.sh help` lists it.
+set -euo pipefail
+
+tree=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly tree
+readonly artifacts=$tree/artifacts
+readonly test_lab=test
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 NO_COLOR=1
+
+usage() {
+  cat <<'TEXT'
+build.sh: build, try and prove LightVM.PowerShell
+
+  ./build.sh build               everything into artifacts/: module, lightvm, tests, guests       (2 min)
+  ./build.sh demo [--simulated]  create, list, pause, resume and remove a few guests: on this machine's Xen if it
+                                 is a dom0, else in the lab; simulated needs no Xen at all         (3 min; 1 min)
+  ./build.sh test [PART...]      format, unit, pester and lab tests, or some of these             (15 min)
+  ./build.sh bench [OPTION...]   measure beside xl and a bare C loop, in the lab                  (20 min)
+  ./build.sh lab                 a shell in the lab's dom0 with module, lightvm and pwsh          (1 min)
+  ./build.sh format              bring the C# sources into their format
+
+Packages are installed with apt and NuGet as needed (as root). The .NET SDK 10 must be there.
+TEXT
+}
+
+main() {
+  local command=${1:-help}
+  (($#)) && shift
+  cd "$tree"
+  case $command in
+    build | demo | test | bench | lab | format) "command_$command" "$@" ;;
+    help | -h | --help) usage ;;
+    *)
+      usage >&2
+      exit 2
+      ;;
+  esac
+}
+
+say() { printf '== %s\n' "$*" >&2; }
+
+die() {
+  printf 'build.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+# --- what is needed ------------------------------------------------------------------------------------------------
+
+require_dotnet() {
+  command -v dotnet >/dev/null || die "the .NET SDK 10 is missing; get it from https://dotnet.microsoft.com/download/dotnet/10.0"
+  dotnet --list-sdks | grep -q '^10\.' || die "the .NET SDK 10 is missing (here: $(dotnet --list-sdks | tr '\n' ' ')); get it from https://dotnet.microsoft.com/download/dotnet/10.0"
+}
+
+# install PACKAGE...: from Debian, what is not there yet; the lab's own way of doing it
+install() (
+  # shellcheck source=tests/Lab/lib/common.sh
+  source "$tree/tests/Lab/lib/common.sh"
+  require_packages "$@"
+)
+
+is_dom0() { grep -qs control_d /proc/xen/capabilities; }
+
+# A pwsh with Pester is used when it is there; it is never a part of this tree.
+has_pwsh() { command -v pwsh >/dev/null; }
+
+has_pester() { has_pwsh && pwsh -NoProfile -Command 'exit [int](-not (Get-Module -ListAvailable Pester | Where-Object Version -ge 5.0))'; }
+
+lab() { "$tree/tests/Lab/lab.sh" "$@"; }
+
+# --- build -----------------------------------------------------------------------------------------------------------
+
+command_build() {
+  build_native
+  build_managed
+  build_bench
+}
+
+build_native() {
+  say "native: the shim over libxenctrl and libxenguest, and the tiny guest"
+  install cmake gcc make pkg-config libc6-dev libxen-dev
+  cmake -S src/Native -B "$artifacts/native" -DCMAKE_BUILD_TYPE=Release >/dev/null
+  cmake --build "$artifacts/native" -- -s >&2
+  mkdir -p "$artifacts"/{bin,guests,lab,module/LightVM}
+  cp "$artifacts/native/guests/tiny.elf" "$artifacts/guests/"
+  local target
+  for target in bin lab module/LightVM; do cp "$artifacts/native/liblightvm-xen.so" "$artifacts/$target/"; done
+}
+
+build_managed() {
+  require_dotnet
+  say "managed: engine, cmdlets, lightvm, tests"
+  quietly dotnet build LightVM.PowerShell.sln -c Release
+  mkdir -p "$artifacts/module/LightVM"
+  cp -r module/. "$artifacts/module/LightVM/"
+  publish_module
+  publish_lightvm
+  quietly dotnet publish tests/Lab/Contract -c Release --no-build -o "$artifacts/lab"
+}
+
+# The module's assemblies are for net8.0 and are compiled ahead where NuGet has the compiler: half of the import is JIT else.
+publish_module() {
+  local options=(-c Release -r linux-x64 --self-contained false -p:PublishReadyToRun=true -o "$artifacts/module-publish")
+  rm -rf "$artifacts/module-publish"
+  if ! dotnet publish src/LightVM.Cmdlets "${options[@]}" >"$artifacts/module-publish.log" 2>&1; then
+    say "the module is left to the JIT: no ReadyToRun compiler is to be had (artifacts/module-publish.log)"
+    quietly dotnet publish src/LightVM.Cmdlets -c Release --no-build -o "$artifacts/module-publish"
+  fi
+  cp "$artifacts"/module-publish/LightVM.{Cmdlets,Engine}.dll "$artifacts/module/LightVM/"
+}
+
+# NativeAOT where its compiler is to be had: lightvm then starts in a tenth of the time.
+publish_lightvm() {
+  local options=(-c Release -o "$artifacts/bin-publish")
+  rm -rf "$artifacts/bin-publish"
+  if dotnet publish src/LightVM.Host "${options[@]}" -p:PublishAot=true -p:CppCompilerAndLinker=gcc >"$artifacts/bin-publish.log" 2>&1; then
+    say "lightvm is compiled by NativeAOT"
+  else
+    say "lightvm runs on the .NET runtime: no NativeAOT compiler is to be had (artifacts/bin-publish.log)"
+    rm -rf "$artifacts/bin-publish"
+    quietly dotnet publish src/LightVM.Host "${options[@]}" -p:PublishReadyToRun=true
+  fi
+  mkdir -p "$artifacts/bin"
+  rm -f "$artifacts"/bin/*.{dbg,pdb,xml} "$artifacts"/bin-publish/*.{dbg,pdb,xml}
+  cp -r "$artifacts"/bin-publish/. "$artifacts/bin/"
+}
+
+build_bench() {
+  [[ -e bench/baseline/CMakeLists.txt ]] || return 0
+  say "bench: the bare C loop and what measures"
+  cmake -S bench/baseline -B "$artifacts/baseline-build" -DCMAKE_BUILD_TYPE=Release >/dev/null
+  cmake --build "$artifacts/baseline-build" -- -s >&2
+  quietly dotnet publish bench/LightVM.Bench -c Release -o "$artifacts/bench"
+  cp "$artifacts/baseline-build/baseline" "$artifacts/native/liblightvm-xen.so" bench/*.sh bench/*.ps1 "$artifacts/bench/"
+}
+
+# Shows what a command printed only when it failed.
+quietly() {
+  local log
+  log=$(mktemp)
+  if ! "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    die "failed: $*"
+  fi
+  rm -f "$log"
+}
+
+# --- demo ------------------------------------------------------------------------------------------------------------
+
+command_demo() {
+  if [[ ${1:-} == --simulated ]]; then
+    build_managed
+    if has_pwsh; then
+      pwsh -NoProfile -File docs/examples/demo.ps1 -ModulePath "$artifacts/module/LightVM" -Simulated
+    else
+      "$artifacts/bin/lightvm" --simulated script --time docs/examples/demo-simulated.lvm
+    fi
+    return
+  fi
+
+  build_native
+  build_managed
+  if is_dom0; then
+    (cd "$artifacts/guests" && run_demo "$artifacts" "$tree/docs/examples")
+    return
+  fi
+  start_lab demo
+  lab run demo -- "mkdir -p /host/examples" </dev/null
+  lab copy demo docs/examples/. /host/examples
+  lab run demo -- "$(declare -f run_demo); cd /lightvm/guests && run_demo /lightvm /host/examples" </dev/null
+  lab stop demo
+}
+
+# run_demo BUILD EXAMPLES: runs in a dom0
+run_demo() {
+  if command -v pwsh >/dev/null; then
+    NO_COLOR=1 pwsh -NoProfile -File "$2/demo.ps1" -ModulePath "$1/module/LightVM"
+  else
+    "$1/bin/lightvm" script --time "$2/demo.lvm"
+  fi
+}
+
+# start_lab NAME [OPTION...]: a lab with the build in it
+start_lab() {
+  lab build
+  lab start "$@"
+  lab install "$1" "$artifacts"
+}
+
+# --- test ------------------------------------------------------------------------------------------------------------
+
+passed=0 failed=0 skipped=0
+
+command_test() {
+  local parts=("$@")
+  ((${#parts[@]})) || parts=(format unit pester lab)
+  command_build
+  local part
+  for part in "${parts[@]}"; do
+    case $part in
+      format | unit | pester | lab)
+        say "test: $part"
+        "test_$part"
+        ;;
+      *) die "there is no test '$part'" ;;
+    esac
+  done
+  printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  ((failed == 0))
+}
+
+# count PASSED FAILED SKIPPED
+count() { passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3)); }
+
+test_format() {
+  if dotnet format LightVM.PowerShell.sln --verify-no-changes --no-restore; then count 1 0 0; else count 0 1 0; fi
+}
+
+test_unit() {
+  local log=$artifacts/unit.log
+  dotnet tests/Unit/bin/Release/net10.0/LightVM.Unit.dll -noColor 2>&1 | tee "$log" || true
+  count_xunit "$log"
+}
+
+# count_xunit LOG: by xunit's closing line; a run without one has failed
+count_xunit() {
+  local line
+  line=$(grep -E 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$1" | tail -1 || true)
+  if [[ $line =~ Total:\ ([0-9]+),\ Errors:\ ([0-9]+),\ Failed:\ ([0-9]+),\ Skipped:\ ([0-9]+) ]]; then
+    local bad=$((BASH_REMATCH[2] + BASH_REMATCH[3]))
+    count $((BASH_REMATCH[1] - BASH_REMATCH[3] - BASH_REMATCH[4])) "$bad" "${BASH_REMATCH[4]}"
+  else
+    say "the run did not come to its end: $1"
+    count 0 1 0
+  fi
+}
+
+test_pester() {
+  local tests
+  tests=$(grep -hcE '^\s*It ' tests/Pester/*.Tests.ps1 | paste -sd+ | bc)
+  if ! has_pester; then
+    say "skipped: the $tests Pester tests (no pwsh with Pester 5 on the PATH)"
+    count 0 0 "$tests"
+    return
+  fi
+  local log=$artifacts/pester.log
+  pwsh -NoProfile -File tests/Pester/Invoke-Tests.ps1 -ModulePath "$artifacts/module/LightVM" 2>&1 | tee "$log" || true
+  count_pester "$log"
+}
+
+# count_pester LOG: by the closing line of Invoke-Tests.ps1
+count_pester() {
+  local line
+  line=$(grep -E '^Pester: [0-9]+ passed' "$1" | tail -1 || true)
+  if [[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped ]]; then
+    count "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}"
+  else
+    say "the run did not come to its end: $1"
+    count 0 1 0
+  fi
+}
+
+test_lab() {
+  start_lab "$test_lab" --memory 4096
+  local log=$artifacts/lab.log
+  lab run "$test_lab" --timeout 2400 -- 'cd /lightvm/lab && dotnet LightVM.Contract.dll -noColor' </dev/null 2>&1 | tee "$log" || true
+  count_xunit "$log"
+  if lab run "$test_lab" -- 'command -v pwsh >/dev/null' </dev/null; then
+    lab copy "$test_lab" tests/Pester /host/
+    lab run "$test_lab" --timeout 2400 -- 'LIGHTVM_TEST_HOST=xen LIGHTVM_TEST_KERNEL=/lightvm/guests/tiny.elf pwsh -NoProfile -File /host/Pester/Invoke-Tests.ps1 -ModulePath /lightvm/module/LightVM' </dev/null 2>&1 | tee "$artifacts/lab-pester.log" || true
+    count_pester "$artifacts/lab-pester.log"
+  else
+    local tests
+    tests=$(grep -hcE '^\s*It ' tests/Pester/*.Tests.ps1 | paste -sd+ | bc)
+    say "skipped: the $tests Pester tests on a real Xen (the lab has no pwsh)"
+    count 0 0 "$tests"
+  fi
+  lab stop "$test_lab"
+}
+
+# --- the rest --------------------------------------------------------------------------------------------------------
+
+command_bench() {
+  command_build
+  "$tree/bench/bench.sh" "$@"
+}
+
+command_lab() {
+  command_build
+  start_lab lab
+  lab shell lab
+}
+
+command_format() {
+  require_dotnet
+  dotnet format LightVM.PowerShell.sln
+}
+
+main "$@"
