@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -67,12 +68,9 @@ public static class NativeLibraries
     // In PowerShell the base directory is pwsh's; in a single file (NativeAOT) the assembly has no place of its own.
     private static string AssemblyDirectory { get; } = FindAssemblyDirectory();
 
-    private static string FindAssemblyDirectory()
-    {
-#pragma warning disable IL3000 // empty in a single file is what is wanted here
-        return Path.GetDirectoryName(typeof(NativeLibraries).Assembly.Location) is { Length: > 0 } directory ? directory : AppContext.BaseDirectory;
-#pragma warning restore IL3000
-    }
+    [UnconditionalSuppressMessage("SingleFile", "IL3000", Justification = "An empty location in a single file is what is wanted here.")]
+    private static string FindAssemblyDirectory() =>
+        Path.GetDirectoryName(typeof(NativeLibraries).Assembly.Location) is { Length: > 0 } directory ? directory : AppContext.BaseDirectory;
 
 #pragma warning disable CA2255 // the resolver has to be there before the first native call, whichever that is
     [ModuleInitializer]
