@@ -1,0 +1,44 @@
+# Every example of docs/help is run, on a simulated host with two web servers, a database and a few files.
+
+BeforeDiscovery {
+    Import-Module "$PSScriptRoot/TestHost.psm1" -Force
+    $pages = Get-ChildItem "$PSScriptRoot/../../docs/help/*-*.md"
+    $examples = foreach ($page in $pages) {
+        [regex]::Matches((Get-Content $page -Raw), '(?m)^### (Example \d+: .+)\n```powershell\n([\s\S]*?)\n```') | ForEach-Object {
+            @{ Page = $page.BaseName; Title = $_.Groups[1].Value; Code = $_.Groups[2].Value }
+        }
+    }
+    # Those that open Xen can only be run there.
+    $examples = $examples | Where-Object { $_.Code -notmatch '(?m)^Connect-LvmHost(?!.*-Simulated)' }
+}
+
+BeforeAll {
+    Import-Module "$PSScriptRoot/TestHost.psm1" -Force
+    Import-Module (Get-TestModulePath) -Force
+}
+
+Describe 'The examples of the help' -Skip:(Test-OnXen) {
+    BeforeEach {
+        Connect-LvmHost -Simulated
+        $directory = Join-Path $TestDrive ([guid]::NewGuid())
+        $null = New-Item -ItemType Directory (Join-Path $directory 'configs') -Force
+        Push-Location $directory
+        Write-TinyKernel (Join-Path $directory 'tiny')
+        $null = Write-TestConfig web.json web tiny
+        $null = Write-TestConfig configs/alpha.json alpha tiny
+        $null = Write-TestConfig configs/beta.json beta tiny -MemoryMiB 8
+        '{ "name": "two words", "memory": 0 }' | Set-Content broken.json
+        'web1', 'web2', 'db' | ForEach-Object { New-LvmDomain -Name $_ -Kernel tiny -MemoryMiB 4 } | Out-Null
+    }
+
+    AfterEach {
+        Pop-Location
+        Disconnect-LvmHost
+    }
+
+    It '<Page>, <Title>' -ForEach $examples {
+        $ErrorActionPreference = 'Stop'
+        $ConfirmPreference = 'None'
+        { & ([scriptblock]::Create($Code)) | Out-String } | Should -Not -Throw
+    }
+}
