@@ -5,7 +5,8 @@
  * order of src/LightVM.Engine/Domains/DomainCreation.cs and under its names of the steps, and does nothing else: no checks, no
  * names to look up, no error messages worth the name. Whoever changes one changes the other, or the comparison is none.
  *
- * Prints CSV, one line a guest, in milliseconds. */
+ * Prints CSV, one line a guest, in milliseconds. --pause lets the daemons finish with a guest before it is destroyed, and
+ * again before the next is made. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -31,6 +32,7 @@ struct options {
     unsigned int memory_mib;
     int count;
     int warm_up;
+    unsigned int pause_ms;
     bool keep;
     bool paused;
 };
@@ -286,6 +288,7 @@ static int run(const struct options *options)
         new_identity(&guest, i);
         int result = create(&guest, options, at);
         double end = now_ms(), destroyed = 0;
+        usleep(options->pause_ms * 1000);
         if (result || !options->keep || i < 0) {
             double before = now_ms();
             if (guest.id)
@@ -296,13 +299,14 @@ static int run(const struct options *options)
             return 1;
         if (i >= 0)
             print_line(i, begin, end, at, destroyed);
+        usleep(options->pause_ms * 1000);
     }
     return 0;
 }
 
 static void usage(FILE *output)
 {
-    fprintf(output, "usage: baseline --kernel FILE [--memory MIB] [--count N] [--warm-up N] [--keep] [--paused]\n");
+    fprintf(output, "usage: baseline --kernel FILE [--memory MIB] [--count N] [--warm-up N] [--pause MS] [--keep] [--paused]\n");
 }
 
 int main(int argc, char **argv)
@@ -310,17 +314,19 @@ int main(int argc, char **argv)
     static const struct option known[] = {
         { "kernel", required_argument, NULL, 'k' }, { "memory", required_argument, NULL, 'm' },
         { "count", required_argument, NULL, 'n' },  { "warm-up", required_argument, NULL, 'w' },
-        { "keep", no_argument, NULL, 'K' },         { "paused", no_argument, NULL, 'p' },
-        { "help", no_argument, NULL, 'h' },         { 0 },
+        { "pause", required_argument, NULL, 's' },  { "keep", no_argument, NULL, 'K' },
+        { "paused", no_argument, NULL, 'p' },       { "help", no_argument, NULL, 'h' },
+        { 0 },
     };
     struct options options = { .memory_mib = 4, .count = 1 };
     int option;
-    while ((option = getopt_long(argc, argv, "k:m:n:w:Kph", known, NULL)) > 0) {
+    while ((option = getopt_long(argc, argv, "k:m:n:w:s:Kph", known, NULL)) > 0) {
         switch (option) {
         case 'k': options.kernel_path = optarg; break;
         case 'm': options.memory_mib = (unsigned int)strtoul(optarg, NULL, 10); break;
         case 'n': options.count = (int)strtol(optarg, NULL, 10); break;
         case 'w': options.warm_up = (int)strtol(optarg, NULL, 10); break;
+        case 's': options.pause_ms = (unsigned int)strtoul(optarg, NULL, 10); break;
         case 'K': options.keep = true; break;
         case 'p': options.paused = true; break;
         case 'h': usage(stdout); return 0;

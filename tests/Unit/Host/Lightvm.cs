@@ -48,13 +48,9 @@ internal sealed class Lightvm(SimulatedHostOptions? options = null) : IDisposabl
         return path;
     }
 
-    /// <summary>Writes a configuration of a small guest, with its kernel.</summary>
-    public string Config(string name = "tiny", string more = "")
-    {
-        var kernel = Path.Combine(_directory.FullName, "kernel.elf");
-        System.IO.File.WriteAllBytes(kernel, TinyKernel.Bytes);
-        return File($"{name}.json", $$"""{"name":"{{name}}","kernel":"{{kernel}}","memory":4,"vcpus":1{{more}}}""");
-    }
+    /// <summary>Writes a configuration of a small guest.</summary>
+    public string Config(string name = "tiny", string more = "") =>
+        File($"{name}.json", $$"""{"name":"{{name}}","kernel":"{{SimulatedKernel.Path}}","memory":4,"vcpus":1{{more}}}""");
 
     public void Dispose()
     {

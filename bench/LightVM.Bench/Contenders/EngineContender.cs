@@ -1,0 +1,40 @@
+using System.Diagnostics;
+using LightVM.Hosts;
+
+namespace LightVM.Bench.Contenders;
+
+/// <summary>The engine, in this process.</summary>
+internal sealed class EngineContender(GuestFiles files) : IContender, IDisposable
+{
+    private int _number;
+
+    /// <summary>Steps of a creation, of the engine and of the bare C loop.</summary>
+    public static IReadOnlyList<string> Steps { get; } =
+        ["domain", "vcpus", "limits", "ports", "memory", "kernel", "build", "boot", "grants", "publish", "start"];
+
+    public LvmHost Host { get; } = LvmHost.OpenXen();
+
+    public string Name => "engine";
+
+    public bool IsProcess => false;
+
+    public void Create(int count, Action<string, double> sample)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            var config = files.Config($"engine-{Environment.ProcessId}-{_number++}");
+            var begin = Stopwatch.GetTimestamp();
+            var domain = Host.CreateDomain(config);
+            sample("create-engine", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
+            foreach (var step in domain.Creation!.Steps) sample($"step-engine-{step.Name}", step.Duration.TotalMilliseconds);
+
+            Thread.Sleep(files.PauseMs);
+            begin = Stopwatch.GetTimestamp();
+            Host.DestroyDomain(domain.Key);
+            sample("destroy-engine", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
+            Thread.Sleep(files.PauseMs);
+        }
+    }
+
+    public void Dispose() => Host.Dispose();
+}

@@ -1,0 +1,42 @@
+using System.CommandLine;
+using LightVM.Bench;
+
+var output = new Option<DirectoryInfo>("--output") { Description = "Where samples and figures are written", DefaultValueFactory = _ => new DirectoryInfo("bench-results"), Recursive = true };
+var kernel = new Option<FileInfo>("--kernel") { Description = "Kernel of the guests", Required = true };
+var samples = new Option<int>("--samples") { Description = "Samples of each series", DefaultValueFactory = _ => 40, Recursive = true };
+var lightvm = new Option<FileInfo?>("--lightvm") { Description = "The executable lightvm; left out when not given" };
+var pwsh = new Option<FileInfo?>("--pwsh") { Description = "PowerShell; left out when not given" };
+var module = new Option<string>("--module") { Description = "The module LightVM: its name or path", DefaultValueFactory = _ => "LightVM" };
+var root = new RootCommand("Measures LightVM. Each figure is one line: bench: NAME VALUE UNIT reach BOUND ok|short.") { output, samples };
+
+var others = new Option<string>("--others") { Description = "How many guests run beside, ascending", DefaultValueFactory = _ => "0,100,500" };
+var baseline = new Option<FileInfo>("--baseline") { Description = "The bare C loop; 'timed' is beside it", Required = true };
+var processSamples = new Option<int>("--process-samples") { Description = "Samples of each series that starts a process", DefaultValueFactory = _ => 10 };
+var blocks = new Option<int>("--blocks") { Description = "Blocks in which the series take turns", DefaultValueFactory = _ => 5 };
+var pause = new Option<int>("--pause") { Description = "Milliseconds between two operations", DefaultValueFactory = _ => 100 };
+var cmdlet = new Option<FileInfo?>("--cmdlet") { Description = "cmdlet.ps1" };
+var xen = new Command("xen", "Creation, destruction and listing on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, lightvm, pwsh, module, cmdlet };
+xen.SetAction(arguments => new XenSuite(new XenSuiteOptions
+{
+    Kernel = arguments.GetRequiredValue(kernel).FullName,
+    Others = arguments.GetRequiredValue(others).Split(',').Select(int.Parse).Order().ToArray(),
+    Samples = arguments.GetValue(samples),
+    ProcessSamples = arguments.GetValue(processSamples),
+    Blocks = arguments.GetValue(blocks),
+    PauseMs = arguments.GetValue(pause),
+    Baseline = arguments.GetRequiredValue(baseline).FullName,
+    Lightvm = arguments.GetValue(lightvm)?.FullName,
+    Pwsh = arguments.GetValue(pwsh)?.FullName,
+    Module = arguments.GetRequiredValue(module),
+    CmdletScript = arguments.GetValue(cmdlet)?.FullName,
+}).Run(arguments.GetRequiredValue(output)));
+
+var simulated = new Command("simulated", "Listing 1,000 simulated domains");
+simulated.SetAction(arguments => SimulatedSuite.Run(arguments.GetValue(samples), arguments.GetRequiredValue(output)));
+
+var starts = new Command("starts", "Starts of processes; not to be run under emulation") { lightvm, pwsh, module };
+starts.SetAction(arguments => StartSuite.Run(
+    arguments.GetValue(lightvm)?.FullName, arguments.GetValue(pwsh)?.FullName, arguments.GetRequiredValue(module), arguments.GetValue(samples), arguments.GetRequiredValue(output)));
+
+foreach (var suite in new[] { xen, simulated, starts }) root.Subcommands.Add(suite);
+return root.Parse(args).Invoke();

@@ -1,0 +1,203 @@
+using System.Diagnostics;
+using System.Globalization;
+using LightVM.Bench.Contenders;
+using LightVM.Configuration;
+using LightVM.Hosts;
+
+namespace LightVM.Bench;
+
+internal sealed record XenSuiteOptions
+{
+    public required string Kernel { get; init; }
+
+    public required IReadOnlyList<int> Others { get; init; }
+
+    public required int Samples { get; init; }
+
+    public required int ProcessSamples { get; init; }
+
+    public required int Blocks { get; init; }
+
+    public required int PauseMs { get; init; }
+
+    public required string Baseline { get; init; }
+
+    public required string? Lightvm { get; init; }
+
+    public required string? Pwsh { get; init; }
+
+    public required string Module { get; init; }
+
+    public required string? CmdletScript { get; init; }
+}
+
+/// <summary>
+/// Creation, destruction and listing on a real Xen, with more and more guests beside. All contenders take turns in short blocks, so
+/// that whatever drifts (the machine's load, the store's memory) hits each alike; the figures that count are ratios within one run.
+/// </summary>
+internal sealed class XenSuite(XenSuiteOptions options)
+{
+    private const int MemoryMiB = 4;
+
+    private readonly Results _results = new();
+
+    public void Run(DirectoryInfo output)
+    {
+        using var work = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs);
+        using var engine = new EngineContender(work);
+        var contenders = new List<IContender> { new BaselineContender(options.Baseline, work), engine };
+        var timed = Path.Combine(Path.GetDirectoryName(options.Baseline)!, "timed");
+        if (XlContender.Find() is { } xl) contenders.Add(new XlContender(xl, timed, work));
+        if (options.Lightvm is not null) contenders.Add(new LightvmContender(options.Lightvm, timed, work));
+        if (options.Pwsh is not null && options.CmdletScript is not null) contenders.Add(new CmdletContender(options.Pwsh, options.CmdletScript, options.Module, work));
+
+        var crowd = new Crowd(engine.Host, work);
+        if (engine.Host.ListDomains().Count > 1) Results.Progress("guests are running already; they are not counted among the others");
+        try
+        {
+            foreach (var contender in contenders) contender.Create(contender.IsProcess ? 1 : 5, (_, _) => { }); // warm
+            foreach (var others in options.Others)
+            {
+                Results.Progress($"{others} others: starting them");
+                crowd.Grow(others, _results);
+                foreach (var contender in contenders) contender.Create(1, (_, _) => { });
+                for (var block = 0; block < options.Blocks; block++) RunBlock(contenders, block, others);
+                Listing.Measure(engine.Host, others, options.Samples, _results);
+                Report(contenders, others);
+            }
+
+            _results.Figure("memory-engine-rss", ResidentMiB(), "MiB");
+        }
+        finally
+        {
+            foreach (var contender in contenders.OfType<IDisposable>().Where(contender => contender != engine)) contender.Dispose();
+            Results.Progress("removing the others");
+            crowd.Remove();
+            _results.Write(output, "xen");
+        }
+    }
+
+    private void RunBlock(List<IContender> contenders, int block, int others)
+    {
+        for (var i = 0; i < contenders.Count; i++)
+        {
+            var contender = contenders[(i + block) % contenders.Count]; // each begins once
+            var samples = contender.IsProcess ? options.ProcessSamples : options.Samples;
+            var count = samples * (block + 1) / options.Blocks - samples * block / options.Blocks;
+            if (count == 0) continue;
+            Results.Progress($"{others} others, block {block + 1}/{options.Blocks}: {count} by {contender.Name}");
+            contender.Create(count, (series, milliseconds) => _results.Sample(series, others, milliseconds));
+        }
+    }
+
+    private void Report(List<IContender> contenders, int others)
+    {
+        foreach (var contender in contenders)
+        {
+            _results.Figures($"create-{contender.Name}", others);
+            _results.Figure($"destroy-{contender.Name}-median-{others}", _results.Median($"destroy-{contender.Name}", others), "ms");
+        }
+
+        foreach (var step in EngineContender.Steps)
+        {
+            _results.Figure($"step-engine-{step}-{others}", _results.Median($"step-engine-{step}", others), "ms");
+            _results.Figure($"step-baseline-{step}-{others}", _results.Median($"step-baseline-{step}", others), "ms");
+        }
+
+        var engine = _results.Median("create-engine", others);
+        _results.Figure($"create-engine-over-baseline-{others}", engine / _results.Median("create-baseline", others), "ratio", Bound.Below(1.15));
+        // Between 0 and 500 nothing was promised but what holds with none.
+        _results.Figure($"create-xl-over-engine-{others}", _results.Median("create-xl", others) / engine, "ratio", Bound.Above(others >= 500 ? 12 : 8));
+        _results.Figure($"list-median-{others}", _results.Median("list", others), "ms");
+        _results.Figure($"list-hypercall-share-{others}", _results.Median("list-hypercall", others) / _results.Median("list", others), "ratio", others >= 500 ? Bound.Above(0.5) : null);
+    }
+
+    private static double ResidentMiB()
+    {
+        GC.Collect();
+        var line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
+        return int.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024.0;
+    }
+}
+
+/// <summary>The guests that run beside.</summary>
+internal sealed class Crowd(LvmHost host, GuestFiles files)
+{
+    private readonly List<Domains.Domain> _members = [];
+
+    public void Grow(int count, Results results)
+    {
+        while (_members.Count < count)
+        {
+            var begin = Stopwatch.GetTimestamp();
+            var member = host.CreateDomain(files.Config($"crowd-{Environment.ProcessId}-{_members.Count}"));
+            results.Sample("create-nth", _members.Count, Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
+            _members.Add(member);
+            if (_members.Count % 50 == 0) Results.Progress($"{_members.Count} others");
+        }
+
+        Settle();
+    }
+
+    public void Remove()
+    {
+        foreach (var member in _members) host.DestroyDomain(member.Key);
+        _members.Clear();
+    }
+
+    /// <summary>Waits until they have booted: a guest that does still takes the processor from what is measured.</summary>
+    private void Settle()
+    {
+        for (var attempt = 0; attempt < 60; attempt++)
+        {
+            var before = CpuTime();
+            Thread.Sleep(1000);
+            if (CpuTime() - before < TimeSpan.FromMilliseconds(50)) return;
+        }
+
+        Results.Progress("the others do not come to rest; measuring all the same");
+    }
+
+    private TimeSpan CpuTime() => host.ListDomains().Where(domain => !domain.IsControlDomain).Aggregate(TimeSpan.Zero, (sum, domain) => sum + domain.CpuTime);
+}
+
+/// <summary>The guest that everybody creates, in every language.</summary>
+internal sealed class GuestFiles : IDisposable
+{
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("lightvm-bench-");
+
+    public GuestFiles(string kernel, int memoryMiB, int pauseMs)
+    {
+        Kernel = kernel;
+        MemoryMiB = memoryMiB;
+        PauseMs = pauseMs;
+        Json = Path.Combine(_directory.FullName, "guest.json");
+        DomainConfigJson.WriteFile(Config("guest"), Json, overwrite: false);
+    }
+
+    public string Kernel { get; }
+
+    public int MemoryMiB { get; }
+
+    /// <summary>
+    /// Milliseconds to wait after each creation and each destruction, so that the daemons (xenstored, xenconsoled) are done with
+    /// one guest before the next is measured.
+    /// </summary>
+    public int PauseMs { get; }
+
+    /// <summary>A configuration file for lightvm and the cmdlet.</summary>
+    public string Json { get; }
+
+    public DomainConfig Config(string name) =>
+        DomainConfig.From(new DomainConfigDraft { Name = name, Kernel = Kernel, MemoryMiB = MemoryMiB, VcpuCount = 1 });
+
+    /// <summary>A configuration file for xl.</summary>
+    public string Xl(string name)
+    {
+        var path = Path.Combine(_directory.FullName, "guest.cfg");
+        File.WriteAllText(path, $"name = \"{name}\"\ntype = \"pv\"\nkernel = \"{Kernel}\"\nmemory = {MemoryMiB}\nvcpus = 1\n");
+        return path;
+    }
+
+    public void Dispose() => _directory.Delete(recursive: true);
+}

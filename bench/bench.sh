@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# bench.sh [--others LIST] [--samples N] [--process-samples N] [--quick]: measures an installed build (artifacts/): process starts
+# and the simulated host on this machine, everything else on its Xen if it is a dom0, else in the lab. `./build.sh bench` builds
+# first. Results: artifacts/bench-results/. README.md beside this file says what the figures mean.
+set -euo pipefail
+
+tree=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+artifacts=$tree/artifacts
+results=$artifacts/bench-results
+lab_name=bench
+others=0,100,250,500 samples=40 process_samples=10
+
+main() {
+  while (($#)); do
+    case $1 in
+      --others) others=$2 && shift ;;
+      --samples) samples=$2 && shift ;;
+      --process-samples) process_samples=$2 && shift ;;
+      --quick) others=0,20 samples=10 process_samples=2 ;;
+      *)
+        sed -n '2,4s/^# //p' "${BASH_SOURCE[0]}" >&2
+        exit 2
+        ;;
+    esac
+    shift
+  done
+
+  [[ -x $artifacts/bench/LightVM.Bench ]] || {
+    echo "bench.sh: there is no build in artifacts/; run ./build.sh bench" >&2
+    exit 1
+  }
+  cp "$artifacts/baseline-build/"{baseline,timed} "$artifacts/bench/"
+  rm -rf "$results"
+  mkdir -p "$results"
+  measure_here
+  if grep -qs control_d /proc/xen/capabilities; then
+    LIGHTVM_BENCH_OUTPUT=$results "$artifacts/bench/run-in-lab.sh" "$others" "$samples" "$process_samples"
+  else
+    measure_in_lab
+  fi | tee "$results/xen.txt"
+  echo "bench.sh: samples and figures are in ${results#"$tree/"}" >&2
+}
+
+measure_here() {
+  "$artifacts/bench/LightVM.Bench" simulated --output "$results"
+  local arguments=(--lightvm "$artifacts/bin/lightvm" --output "$results")
+  local pwsh
+  if pwsh=$(command -v pwsh); then
+    arguments+=(--pwsh "$pwsh" --module "$artifacts/module/LightVM")
+  fi
+  "$artifacts/bench/LightVM.Bench" starts "${arguments[@]}"
+}
+
+# One processor: with two, a dom0 with hundreds of guests has hung.
+measure_in_lab() {
+  "$tree/tests/Lab/lab.sh" build >&2
+  "$tree/tests/Lab/lab.sh" start "$lab_name" --cpus 1 --memory 8192 --dom0-memory 2048 >&2
+  trap '"$tree/tests/Lab/lab.sh" stop "$lab_name" >&2' EXIT
+  "$tree/tests/Lab/lab.sh" install "$lab_name" "$artifacts" >&2
+  "$tree/tests/Lab/lab.sh" run "$lab_name" --timeout 7200 -- \
+    "LIGHTVM_BENCH_OUTPUT=/host/bench-results /lightvm/bench/run-in-lab.sh $others $samples $process_samples" </dev/null
+  cp "$(lab_share)"/bench-results/* "$results/"
+}
+
+# The folder of this machine that is /host in the lab.
+lab_share() {
+  echo "${LIGHTVM_LAB:-${XDG_CACHE_HOME:-$HOME/.cache}/lightvm/lab}/labs/$lab_name/share"
+}
+
+main "$@"

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# run-in-lab.sh [OTHERS [SAMPLES [PROCESS-SAMPLES]]]: the part of the benchmark that needs a Xen. Runs in dom0, in an
+# installed build; on a real dom0 as well as in the lab. Results go to $LIGHTVM_BENCH_OUTPUT (default: ./bench-results).
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+build=$(dirname "$here")
+others=${1:-0,100,250,500} samples=${2:-40} process_samples=${3:-10}
+
+grep -qs control_d /proc/xen/capabilities || {
+  echo "run-in-lab.sh: this is not the control domain of a Xen" >&2
+  exit 1
+}
+
+# Under emulation every change of the protection of a page is dear, and .NET makes two for each method it compiles.
+export DOTNET_EnableWriteXorExecute=0 DOTNET_CLI_TELEMETRY_OPTOUT=1 NO_COLOR=1
+
+arguments=(
+  --kernel "$build/guests/tiny.elf"
+  --baseline "$here/baseline"
+  --others "$others"
+  --samples "$samples"
+  --process-samples "$process_samples"
+  --output "${LIGHTVM_BENCH_OUTPUT:-bench-results}"
+)
+[[ -x $build/bin/lightvm ]] && arguments+=(--lightvm "$build/bin/lightvm")
+if pwsh=$(command -v pwsh); then
+  arguments+=(--pwsh "$pwsh" --cmdlet "$here/cmdlet.ps1" --module "$build/module/LightVM")
+fi
+
+exec "$here/LightVM.Bench" xen "${arguments[@]}"
