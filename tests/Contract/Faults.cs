@@ -28,10 +28,10 @@ internal sealed class FailingHypervisor(IHypervisor inner, int failingCall) : IH
         inner.SetVcpuAffinity(id, cpuMap);
     }
 
-    public void SetLimits(uint id, long maxMemoryKiB)
+    public void SetLimits(uint id, in DomainShape shape, long maxMemoryKiB)
     {
         Count();
-        inner.SetLimits(id, maxMemoryKiB);
+        inner.SetLimits(id, shape, maxMemoryKiB);
     }
 
     public uint AllocateEventChannel(uint id, uint remote)

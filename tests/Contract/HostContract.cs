@@ -461,7 +461,7 @@ public abstract class HostContract : IDisposable
         Assert.Null(hypervisor.FindDomain(Nobody));
         AssertFails(ErrorIds.DomainGone, () => hypervisor.Pause(Nobody));
         AssertFails(ErrorIds.DomainGone, () => hypervisor.Unpause(Nobody));
-        AssertFails(ErrorIds.DomainGone, () => hypervisor.SetLimits(Nobody, 4096));
+        AssertFails(ErrorIds.DomainGone, () => hypervisor.SetLimits(Nobody, new DomainShape(Guid.NewGuid(), GuestType.PV, 64, 1), 4096));
         AssertFails(ErrorIds.DomainGone, () => hypervisor.AllocateEventChannel(Nobody, 0));
         AssertFails(ErrorIds.DomainGone, () => hypervisor.Shutdown(Nobody, ShutdownReason.Poweroff));
         hypervisor.Destroy(Nobody);
@@ -485,7 +485,7 @@ public abstract class HostContract : IDisposable
         try
         {
             var kib = (hypervisor.GetInfo().FreeMemoryKiB / 1024 + 64) * 1024;
-            hypervisor.SetLimits(id, kib);
+            hypervisor.SetLimits(id, shape, kib);
             var ports = new GuestPorts(hypervisor.AllocateEventChannel(id, 0), hypervisor.AllocateEventChannel(id, 0));
             AssertFails(ErrorIds.InsufficientMemory, () => hypervisor.AllocateMemory(id, shape, kib, ports).Dispose());
         }

@@ -30,7 +30,7 @@ internal sealed class DomainCreation
     [
         new("domain", c => c._id = c._hypervisor.CreateDomain(c._shape), c => c._hypervisor.Destroy(c._id)),
         new("vcpus", c => { if (c._config.CpuMap.Count > 0) c._hypervisor.SetVcpuAffinity(c._id, c._config.CpuMap); }),
-        new("limits", c => c._hypervisor.SetLimits(c._id, c._config.MaxMemoryMiB * 1024L + MaxMemorySlackKiB)),
+        new("limits", c => c._hypervisor.SetLimits(c._id, c._shape, c._config.MaxMemoryMiB * 1024L + MaxMemorySlackKiB)),
         // No undo: the ports are the guest's, and go with the domain. Closing their numbers here would close dom0's own.
         new("ports", c => c._ports = new GuestPorts(c._hypervisor.AllocateEventChannel(c._id, 0), c._hypervisor.AllocateEventChannel(c._id, 0))),
         new("memory", c => c._image = c._hypervisor.AllocateMemory(c._id, c._shape, c._config.MemoryMiB * 1024L, c._ports), c => c._image!.Dispose()),

@@ -162,11 +162,24 @@ public sealed class LvmHost : IDisposable
             RequireGuest(Require(key, "destroy"));
             _directory.Settle(key);
             _hypervisor.Destroy(key.Id);
-            _directory.Withdraw(key);
+            Withdraw(key);
         }
         catch (LvmException error)
         {
             throw error.During("destroy", NameOf(key));
+        }
+    }
+
+    private void Withdraw(DomainKey key)
+    {
+        try
+        {
+            _directory.Withdraw(key);
+        }
+        catch (LvmException error)
+        {
+            error.LeftBehind ??= $"the domain is gone, and some of what was published of it is not (id {key.Id}, uuid {key.Uuid})";
+            throw;
         }
     }
 

@@ -38,7 +38,7 @@ public interface IHypervisor : IDisposable
     void SetVcpuAffinity(uint id, IReadOnlyList<IReadOnlyList<int>> cpuMap);
 
     /// <summary>Sets the limit of memory and what the guest sees of time and CPU (TSC mode, CPUID policy).</summary>
-    void SetLimits(uint id, long maxMemoryKiB);
+    void SetLimits(uint id, in DomainShape shape, long maxMemoryKiB);
 
     /// <summary>Makes an event channel of the guest that <paramref name="remote"/> may bind, and gives the guest's port.</summary>
     uint AllocateEventChannel(uint id, uint remote);

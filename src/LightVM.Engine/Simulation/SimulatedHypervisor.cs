@@ -64,7 +64,7 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
         }
     }
 
-    public void SetLimits(uint id, long maxMemoryKiB)
+    public void SetLimits(uint id, in DomainShape shape, long maxMemoryKiB)
     {
         lock (machine.Lock) machine.Require(id, "set the limits of").MaxMemoryKiB = maxMemoryKiB;
     }

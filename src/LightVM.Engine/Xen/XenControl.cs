@@ -42,7 +42,7 @@ internal static partial class XenControl
     public static partial int SetAffinity(XenControlHandle handle, uint id, uint vcpu, ReadOnlySpan<uint> cpus, uint count);
 
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_set_limits")]
-    public static partial int SetLimits(XenControlHandle handle, uint id, ulong maxMemoryKiB);
+    public static partial int SetLimits(XenControlHandle handle, uint id, in NativeShape shape, ulong maxMemoryKiB);
 
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_alloc_port")]
     public static partial int AllocatePort(XenControlHandle handle, uint id, uint remote);

@@ -121,10 +121,10 @@ internal sealed class XenHypervisor : IHypervisor
         }
     }
 
-    public void SetLimits(uint id, long maxMemoryKiB)
+    public void SetLimits(uint id, in DomainShape shape, long maxMemoryKiB)
     {
         using var lease = Rent();
-        Check(lease, "set the limits of", id, XenControl.SetLimits(lease.Handle, id, (ulong)maxMemoryKiB));
+        Check(lease, "set the limits of", id, XenControl.SetLimits(lease.Handle, id, Marshalled(shape), (ulong)maxMemoryKiB));
     }
 
     public uint AllocateEventChannel(uint id, uint remote)

@@ -106,10 +106,10 @@ internal sealed class XenstoreDirectory : IDomainDirectory
             _announced.Add((publication.Key.Uuid, true));
         }
 
-        _store.InTransaction(transaction => WriteNodes(transaction, publication));
-        lock (_lock) _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
         try
         {
+            _store.InTransaction(transaction => WriteNodes(transaction, publication));
+            lock (_lock) _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
             _store.Introduce(publication.Key.Id, publication.Rings.StoreFrame, publication.Ports.StorePort);
         }
         catch

@@ -93,9 +93,11 @@ int lvm_domain_set_affinity(lvm_xen *handle, uint32_t domid, uint32_t vcpu, cons
     return error;
 }
 
-int lvm_domain_set_limits(lvm_xen *handle, uint32_t domid, uint64_t max_memory_kib)
+int lvm_domain_set_limits(lvm_xen *handle, uint32_t domid, const struct lvm_shape *shape, uint64_t max_memory_kib)
 {
     int error = LVM_CALL(xc_domain_setmaxmem(handle->xc, domid, max_memory_kib));
+    if (!error && shape->type == LVM_PV) /* the size that a PV guest is told of by its memory map */
+        error = LVM_CALL(xc_domain_set_memmap_limit(handle->xc, domid, (unsigned long)max_memory_kib));
     if (!error) /* TSC mode 0: native where it is safe, emulated where it is not */
         error = LVM_CALL(xc_domain_set_tsc_info(handle->xc, domid, 0, 0, 0, 0));
     if (!error)

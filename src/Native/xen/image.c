@@ -29,8 +29,6 @@ int lvm_image_new(lvm_xen *handle, uint32_t domid, const struct lvm_shape *shape
     int error = LVM_CALL(xc_dom_boot_xen_init(dom, handle->xc, domid));
     if (!error)
         error = LVM_CALL(xc_dom_mem_init(dom, shape->memory_mib));
-    if (!error && !pvh) /* the size that the guest's e820 has to tell */
-        error = LVM_CALL(xc_domain_set_memmap_limit(handle->xc, domid, (unsigned long)shape->memory_mib * 1024));
     if (!error && pvh)
         error = lvm_pvh_prepare(image);
     if (!error)

@@ -69,7 +69,8 @@ LVM_API int lvm_xen_host(lvm_xen *handle, struct lvm_host *host);
 LVM_API int lvm_domain_list(lvm_xen *handle, uint32_t first, uint32_t max, struct lvm_domain *entries);
 LVM_API int lvm_domain_create(lvm_xen *handle, const struct lvm_shape *shape, uint32_t *domid);
 LVM_API int lvm_domain_set_affinity(lvm_xen *handle, uint32_t domid, uint32_t vcpu, const uint32_t *cpus, uint32_t count);
-LVM_API int lvm_domain_set_limits(lvm_xen *handle, uint32_t domid, uint64_t max_memory_kib);
+LVM_API int lvm_domain_set_limits(lvm_xen *handle, uint32_t domid, const struct lvm_shape *shape,
+                                  uint64_t max_memory_kib);
 LVM_API int lvm_domain_alloc_port(lvm_xen *handle, uint32_t domid, uint32_t remote); /* the guest's port */
 LVM_API int lvm_domain_pause(lvm_xen *handle, uint32_t domid);
 LVM_API int lvm_domain_unpause(lvm_xen *handle, uint32_t domid);
