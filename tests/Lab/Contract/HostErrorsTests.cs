@@ -1,0 +1,56 @@
+using System.Text.Json;
+using LightVM.Errors;
+
+namespace LightVM.Lab;
+
+/// <summary>A host that lacks something says what, by an id of its own. Tried with the real <c>lightvm</c>, a process for each.</summary>
+public sealed class HostErrorsTests
+{
+    private static readonly string Program = Path.Combine(Dom0.Build, "bin", "lightvm");
+
+    [Fact]
+    public void As_root_in_dom0_nothing_is_missing()
+    {
+        Assert.Equal(0, Dom0.Run(Program, "list").ExitCode);
+        var (exitCode, output) = Dom0.Run(Program, "check");
+        Assert.True(exitCode == 0, output);
+        Assert.DoesNotContain("Failed", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_privilege_it_is_said() =>
+        AssertFails(ErrorIds.XenNotPrivileged, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", Program, "--json", "list");
+
+    [Fact]
+    public void Without_the_shim_it_is_said() =>
+        AssertFails(ErrorIds.XenLibraryMissing, "env", "LIGHTVM_LIBLIGHTVM_XEN=/nonexistent.so", Program, "--json", "list");
+
+    [Fact]
+    public void Without_libxenstore_it_is_said() =>
+        AssertFails(ErrorIds.XenLibraryMissing, "env", "LIGHTVM_LIBXENSTORE=/nonexistent.so", Program, "--json", "list");
+
+    [Fact]
+    public void A_library_that_is_another_one_is_noticed() =>
+        AssertFails(ErrorIds.XenLibraryMissing, "env", "LIGHTVM_LIBLIGHTVM_XEN=libc.so.6", Program, "--json", "list");
+
+    [Fact]
+    public void Without_xenstored_it_is_said() =>
+        AssertFails(ErrorIds.XenstoreUnavailable, "env", "XENSTORED_PATH=/nonexistent/socket", Program, "--json", "list");
+
+    [Fact]
+    public void The_check_list_names_the_missing_library_and_its_remedy()
+    {
+        var (exitCode, output) = Dom0.Run("env", "LIGHTVM_LIBXENGNTTAB=/nonexistent.so", Program, "check");
+        Assert.NotEqual(0, exitCode);
+        Assert.Contains("LIGHTVM_LIBXENGNTTAB", output, StringComparison.Ordinal);
+    }
+
+    private static void AssertFails(string errorId, string program, params string[] arguments)
+    {
+        var (exitCode, output) = Dom0.Run(program, arguments);
+        Assert.NotEqual(0, exitCode);
+        using var error = JsonDocument.Parse(output);
+        Assert.Equal(errorId, error.RootElement.GetProperty("error").GetProperty("id").GetString());
+        Assert.NotEqual("", error.RootElement.GetProperty("error").GetProperty("remedy").GetString());
+    }
+}

@@ -1,0 +1,60 @@
+using System.Reflection;
+using LightVM.Errors;
+using LightVM.Hosts;
+
+namespace LightVM.Unit.Hosts;
+
+public sealed class ErrorCatalogTests
+{
+    private static readonly string[] Ids = typeof(ErrorIds).GetFields(BindingFlags.Public | BindingFlags.Static).Select(field => (string)field.GetRawConstantValue()!).ToArray();
+
+    [Fact]
+    public void Every_id_is_described_once_and_nothing_else_is() =>
+        Assert.Equal(Ids.Order(), ErrorCatalog.All.Select(row => row.Id).Order());
+
+    [Fact]
+    public void An_id_is_its_own_name() =>
+        Assert.All(typeof(ErrorIds).GetFields(BindingFlags.Public | BindingFlags.Static), field => Assert.Equal(field.Name, field.GetRawConstantValue()));
+
+    [Fact]
+    public void Every_remedy_is_a_sentence() =>
+        Assert.All(ErrorCatalog.All, row => Assert.EndsWith(".", row.Remedy, StringComparison.Ordinal));
+
+    /// <summary>Scripts test for these words: a row may be added, none may go or change its kind.</summary>
+    [Theory]
+    [InlineData(ErrorIds.XenNotRunning, ErrorKind.NotAvailable)]
+    [InlineData(ErrorIds.XenNotPrivileged, ErrorKind.PermissionDenied)]
+    [InlineData(ErrorIds.XenLibraryMissing, ErrorKind.NotAvailable)]
+    [InlineData(ErrorIds.KernelNotFound, ErrorKind.NotFound)]
+    [InlineData(ErrorIds.KernelInvalid, ErrorKind.InvalidInput)]
+    [InlineData(ErrorIds.MemoryTooSmall, ErrorKind.InvalidInput)]
+    [InlineData(ErrorIds.InsufficientMemory, ErrorKind.ResourceExhausted)]
+    [InlineData(ErrorIds.CpuNotFound, ErrorKind.InvalidInput)]
+    [InlineData(ErrorIds.BridgeNotFound, ErrorKind.NotFound)]
+    [InlineData(ErrorIds.DomainNameTaken, ErrorKind.Conflict)]
+    [InlineData(ErrorIds.DomainNotFound, ErrorKind.NotFound)]
+    [InlineData(ErrorIds.DomainGone, ErrorKind.NotFound)]
+    [InlineData(ErrorIds.ConfigSyntax, ErrorKind.InvalidInput)]
+    [InlineData(ErrorIds.OperationCancelled, ErrorKind.Cancelled)]
+    public void An_id_keeps_its_kind(string id, ErrorKind kind) => Assert.Equal(kind, ErrorCatalog.Get(id).Kind);
+
+    [Fact]
+    public void A_message_names_operation_domain_step_cause_words_of_libxc_what_is_left_and_the_remedy()
+    {
+        var error = new LvmException(ErrorIds.InsufficientMemory, "there are no pages") { Errno = ErrnoText.ENOMEM, HypervisorLog = "populate failed", Step = "memory" }
+            .During("create", "web1");
+        error.LeftBehind = "domain 7";
+
+        Assert.Equal(
+            "Cannot create domain 'web1' (step memory): there are no pages (ENOMEM, Cannot allocate memory); libxc: populate failed. Left behind: domain 7. "
+            + ErrorCatalog.Get(ErrorIds.InsufficientMemory).Remedy,
+            error.Message);
+    }
+
+    [Fact]
+    public void A_machine_without_Xen_says_so()
+    {
+        Assert.SkipWhen(File.Exists("/sys/hypervisor/type") && File.ReadAllText("/sys/hypervisor/type").StartsWith("xen", StringComparison.Ordinal), "This machine runs under Xen.");
+        Assert.Equal(ErrorIds.XenNotRunning, Assert.ThrowsAny<LvmException>(() => LvmHost.OpenXen()).ErrorId);
+    }
+}
