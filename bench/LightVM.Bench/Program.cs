@@ -12,7 +12,7 @@ var root = new RootCommand("Measures LightVM. Each figure is one line: bench: NA
 var others = new Option<string>("--others") { Description = "How many guests run beside, ascending", DefaultValueFactory = _ => "0,100,500" };
 var baseline = new Option<FileInfo>("--baseline") { Description = "The bare C loop; 'timed' is beside it", Required = true };
 var processSamples = new Option<int>("--process-samples") { Description = "Samples of each series that starts a process", DefaultValueFactory = _ => 10 };
-var blocks = new Option<int>("--blocks") { Description = "Blocks in which the series take turns", DefaultValueFactory = _ => 5 };
+var blocks = new Option<int>("--blocks") { Description = "Blocks in which the series take turns", DefaultValueFactory = _ => 10 };
 var pause = new Option<int>("--pause") { Description = "Milliseconds between two operations", DefaultValueFactory = _ => 100 };
 var cmdlet = new Option<FileInfo?>("--cmdlet") { Description = "cmdlet.ps1" };
 var xen = new Command("xen", "Creation, destruction and listing on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, lightvm, pwsh, module, cmdlet };

@@ -6,7 +6,7 @@ namespace LightVM.Bench.Contenders;
 internal sealed class BaselineContender(string program, GuestFiles files) : IContender
 {
     /// <summary>Creations of each process that do not count: its first one reads the libraries' pages.</summary>
-    private const int WarmUp = 2;
+    private const int WarmUp = 1;
 
     public string Name => "baseline";
 
