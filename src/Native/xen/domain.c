@@ -43,6 +43,15 @@ int lvm_domain_list(lvm_xen *handle, uint32_t first, uint32_t max, struct lvm_do
     return count;
 }
 
+/* xl's choice as well. Hosts that were told to (gnttab=max-ver:1) refuse domains that ask for more. */
+static uint32_t newest_grant_version(lvm_xen *handle)
+{
+    xc_physinfo_t physical = { 0 };
+    if (!handle->grant_version && xc_physinfo(handle->xc, &physical) == 0)
+        handle->grant_version = physical.capabilities & XEN_SYSCTL_PHYSCAP_gnttab_v2 ? 2 : 1;
+    return handle->grant_version ? handle->grant_version : 1;
+}
+
 int lvm_domain_create(lvm_xen *handle, const struct lvm_shape *shape, uint32_t *domid)
 {
     struct xen_domctl_createdomain config = {
@@ -50,7 +59,7 @@ int lvm_domain_create(lvm_xen *handle, const struct lvm_shape *shape, uint32_t *
         .max_evtchn_port = MAX_EVENT_CHANNEL_PORT,
         .max_grant_frames = -1, /* the hypervisor's own limits, which the administrator sets */
         .max_maptrack_frames = -1,
-        .grant_opts = XEN_DOMCTL_GRANT_version(2),
+        .grant_opts = XEN_DOMCTL_GRANT_version(newest_grant_version(handle)),
     };
     memcpy(config.handle, shape->uuid, sizeof config.handle);
     if (shape->type == LVM_PVH) {

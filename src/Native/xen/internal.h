@@ -15,6 +15,7 @@
 struct lvm_xen {
     xentoollog_logger logger; /* first: libxc hands it back to us */
     xc_interface *xc;
+    uint32_t grant_version; /* the newest that the hypervisor lets guests use; 0: not asked yet */
     size_t log_length;
     char log[4096];
 };
@@ -46,8 +47,8 @@ int lvm_pvh_add_acpi(lvm_image *image);    /* tables, after the kernel was parse
 #if LVM_XEN_VERSION < 417
 #error "LightVM needs Xen 4.17 or newer"
 #endif
-/* All that is used here has kept its name and arguments from 4.17 to 4.20; only these structures grew, at places that
- * a designated initialiser leaves at zero, which is each new field's "off":
- *   4.20 xen_domctl_createdomain.altp2m (was arch.misc_flags' neighbour). */
+/* All that is used here has kept its name and arguments from 4.17 to 4.20: the shim compiles against the headers of 4.17.7,
+ * 4.18.5, 4.19.4 and 4.20.3 as it is. Structures grew (xen_domctl_createdomain.altp2m), at places that a designated
+ * initialiser leaves at zero, which is each new field's "off". What differs from the next one on belongs here. */
 
 #endif
