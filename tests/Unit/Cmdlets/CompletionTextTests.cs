@@ -42,7 +42,15 @@ public sealed class CompletionTextTests
 
     private static Domain Domain(uint id, string name) => new()
     {
-        Id = id, Uuid = Guid.NewGuid(), Name = name, State = DomainState.Blocked, Type = GuestType.PV,
-        VcpuCount = 1, MaxVcpuCount = 1, MemoryKiB = 4096, MaxMemoryKiB = 4096, CpuTime = TimeSpan.Zero,
+        Id = id,
+        Uuid = Guid.NewGuid(),
+        Name = name,
+        State = DomainState.Blocked,
+        Type = GuestType.PV,
+        VcpuCount = 1,
+        MaxVcpuCount = 1,
+        MemoryKiB = 4096,
+        MaxMemoryKiB = 4096,
+        CpuTime = TimeSpan.Zero,
     };
 }

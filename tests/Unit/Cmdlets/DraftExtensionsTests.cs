@@ -8,9 +8,25 @@ public sealed class DraftExtensionsTests
 {
     private static readonly DomainConfigDraft Full = new()
     {
-        Name = "b", Kernel = "/b", Ramdisk = "/rb", CommandLine = "cb", MemoryMiB = 2, MaxMemoryMiB = 3, VcpuCount = 2, CpuMap = [[1]], AddressSize = 32,
-        Paused = true, Vifs = [new NetworkConfig(null, null, "br")], Vbds = [new DiskConfig("/t", DiskType.Phy, "xvda", DiskAccess.ReadOnly)], Type = GuestType.PVH,
-        DeviceMethod = DeviceMethod.Noxs, Uuid = Guid.NewGuid(), Console = false, OnPoweroff = LifecycleAction.Preserve, OnReboot = LifecycleAction.Preserve, OnCrash = LifecycleAction.Preserve,
+        Name = "b",
+        Kernel = "/b",
+        Ramdisk = "/rb",
+        CommandLine = "cb",
+        MemoryMiB = 2,
+        MaxMemoryMiB = 3,
+        VcpuCount = 2,
+        CpuMap = [[1]],
+        AddressSize = 32,
+        Paused = true,
+        Vifs = [new NetworkConfig(null, null, "br")],
+        Vbds = [new DiskConfig("/t", DiskType.Phy, "xvda", DiskAccess.ReadOnly)],
+        Type = GuestType.PVH,
+        DeviceMethod = DeviceMethod.Noxs,
+        Uuid = Guid.NewGuid(),
+        Console = false,
+        OnPoweroff = LifecycleAction.Preserve,
+        OnReboot = LifecycleAction.Preserve,
+        OnCrash = LifecycleAction.Preserve,
     };
 
     [Fact]
