@@ -22,6 +22,8 @@
 #include <xenstore.h>
 #include <xentoollog.h>
 
+#define MAX_MEMORY_SLACK_KIB 1024ul
+
 enum { DOMAIN, LIMITS, PORTS, MEMORY, KERNEL, BUILD, BOOT, GRANTS, PUBLISH, START, STEPS };
 
 static const char *const step_names[STEPS] = { "domain", "limits", "ports",  "memory",  "kernel",
@@ -48,6 +50,7 @@ static xc_interface *xc;
 static struct xs_handle *store;
 static void *kernel;
 static size_t kernel_size;
+static uint32_t grant_version;
 
 static double now_ms(void)
 {
@@ -206,7 +209,6 @@ static int build(struct xc_dom_image *dom, struct guest *guest, const struct opt
     dom->max_vcpus = 1;
     TRY(xc_dom_boot_xen_init(dom, xc, guest->id));
     TRY(xc_dom_mem_init(dom, options->memory_mib));
-    TRY(xc_domain_set_memmap_limit(xc, guest->id, options->memory_mib * 1024ul));
     TRY(xc_dom_boot_mem_init(dom));
     at[MEMORY] = now_ms();
 
@@ -234,7 +236,7 @@ static int create(struct guest *guest, const struct options *options, double *at
         .max_evtchn_port = 1023,
         .max_grant_frames = -1,
         .max_maptrack_frames = -1,
-        .grant_opts = XEN_DOMCTL_GRANT_version(2),
+        .grant_opts = XEN_DOMCTL_GRANT_version(grant_version),
     };
     memcpy(config.handle, guest->uuid, sizeof config.handle);
     guest->id = 0;
@@ -242,7 +244,9 @@ static int create(struct guest *guest, const struct options *options, double *at
     TRY(xc_domain_max_vcpus(xc, guest->id, 1));
     at[DOMAIN] = now_ms();
 
-    TRY(xc_domain_setmaxmem(xc, guest->id, options->memory_mib * UINT64_C(1024)));
+    unsigned long limit_kib = options->memory_mib * 1024ul + MAX_MEMORY_SLACK_KIB;
+    TRY(xc_domain_setmaxmem(xc, guest->id, limit_kib));
+    TRY(xc_domain_set_memmap_limit(xc, guest->id, limit_kib));
     TRY(xc_domain_set_tsc_info(xc, guest->id, 0, 0, 0, 0));
     TRY(xc_cpuid_apply_policy(xc, guest->id, false, NULL, 0, true, false, false, NULL, NULL));
     at[LIMITS] = now_ms();
@@ -347,6 +351,10 @@ int main(int argc, char **argv)
     if (!store)
         die("xs_open");
     load_kernel(options.kernel_path);
+    xc_physinfo_t physical = { 0 };
+    if (xc_physinfo(xc, &physical))
+        die("xc_physinfo");
+    grant_version = physical.capabilities & XEN_SYSCTL_PHYSCAP_gnttab_v2 ? 2 : 1;
 
     printf("sample,total");
     for (int i = 0; i < STEPS; i++)

@@ -13,9 +13,6 @@ internal static class ConsoleCommand
     private const int StandardOutput = 1;
     private const int Nowhere = -1;
 
-    /// <summary>xenconsoled sees a new domain some time after its creation; Xen's own client waits as long.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
-
     public static Command Make(CommandLine line)
     {
         var domain = new Argument<string>("DOMAIN") { Description = "Name, id or uuid of the domain" };
@@ -44,7 +41,7 @@ internal static class ConsoleCommand
     private static int Attach(CommandContext context, Domain domain, int input, TimeSpan? timeout)
     {
         var signals = context.Session.Signals;
-        var path = WaitForConsole(context, domain);
+        var path = context.Host.GetConsolePath(domain.Key);
         try
         {
             using var held = ConsoleLock.Take(domain.Id);
@@ -63,23 +60,6 @@ internal static class ConsoleCommand
         finally
         {
             signals.LastWords = null;
-        }
-    }
-
-    private static string WaitForConsole(CommandContext context, Domain domain)
-    {
-        var cancellation = context.Cancellation;
-        var deadline = context.Settings.Simulated ? DateTime.MinValue : DateTime.UtcNow + Patience;
-        for (var pause = 5; ; pause = Math.Min(pause * 2, 200))
-        {
-            try
-            {
-                return context.Host.GetConsolePath(domain.Key);
-            }
-            catch (LvmException error) when (error.ErrorId == ErrorIds.ConsoleUnavailable && DateTime.UtcNow < deadline && !cancellation.IsCancellationRequested)
-            {
-                cancellation.WaitHandle.WaitOne(pause);
-            }
         }
     }
 
