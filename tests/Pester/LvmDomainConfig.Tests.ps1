@@ -116,6 +116,18 @@ Describe 'Export- and Import-LvmDomainConfig' {
         $problems.TargetObject | Should -Be (Join-Path $directory bad.json), (Join-Path $directory absent.json)
     }
 
+    It 'go on after what is no path of a file system' {
+        $config | Export-LvmDomainConfig good.json
+        $read = 'Variable:/x', 'nodrive:/x', 'good.json' | Import-LvmDomainConfig -ErrorAction SilentlyContinue -ErrorVariable problems
+        $read.Name | Should -Be 'web'
+        $problems | Get-ErrorId | Should -Be 'ConfigNotFound', 'ConfigNotFound'
+        $problems.TargetObject | Should -Be 'Variable:/x', 'nodrive:/x'
+        $config | Export-LvmDomainConfig Variable:/x -ErrorAction SilentlyContinue -ErrorVariable unwritten
+        $unwritten | Get-ErrorId | Should -Be 'ConfigNotWritable'
+        New-LvmDomainConfig x -Kernel nodrive:/k -MemoryMiB 4 -ErrorAction SilentlyContinue -ErrorVariable kernel | Should -BeNullOrEmpty
+        $kernel | Get-ErrorId | Should -Be 'KernelNotFound'
+    }
+
     It 'read the configuration of a saved domain, which has no kernel' {
         '{ "name": "saved", "memory": 4, "vcpus": 1 }' | Set-Content saved.json
         (Import-LvmDomainConfig saved.json).Kernel | Should -BeNullOrEmpty

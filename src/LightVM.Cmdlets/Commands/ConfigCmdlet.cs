@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using LightVM.Configuration;
+using LightVM.Errors;
 using LightVM.Hypervisor;
 
 namespace LightVM.Cmdlets.Commands;
@@ -67,8 +68,8 @@ public abstract class ConfigCmdlet : LvmCmdlet
     private protected DomainConfigDraft ReadParameters(string? name, string? kernel, int? memoryMiB) => new()
     {
         Name = name,
-        Kernel = kernel is null ? null : ToFilePath(kernel),
-        Ramdisk = string.IsNullOrEmpty(Ramdisk) ? Ramdisk : ToFilePath(Ramdisk),
+        Kernel = kernel is null ? null : ToFilePath(kernel, ErrorIds.KernelNotFound),
+        Ramdisk = string.IsNullOrEmpty(Ramdisk) ? Ramdisk : ToFilePath(Ramdisk, ErrorIds.RamdiskNotFound),
         CommandLine = CommandLine,
         MemoryMiB = memoryMiB,
         MaxMemoryMiB = Given(nameof(MaxMemoryMiB), MaxMemoryMiB),

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Management.Automation;
 using LightVM.Cmdlets.Connection;
 using LightVM.Cmdlets.Errors;
@@ -56,21 +57,44 @@ public abstract class LvmCmdlet : PSCmdlet
     /// <summary>PowerShell's current directory, which is not the process's.</summary>
     private protected string CurrentDirectory => SessionState.Path.CurrentFileSystemLocation.ProviderPath;
 
-    /// <summary>The path that a user means by a text without wildcards: relative to the current location, with ~ and drives of PowerShell.</summary>
-    private protected string ToFilePath(string path)
+    /// <summary>
+    /// The file that a user means by a text without wildcards: it starts at PowerShell's current location, and knows ~ and
+    /// PowerShell's drives.
+    /// </summary>
+    /// <param name="errorId">The error where the text is no path of the file system.</param>
+    private protected string ToFilePath(string path, string errorId)
     {
         if (Path.IsPathRooted(path)) return path;
-        var resolved = SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out var provider, out _);
-        return provider.Name == "FileSystem" ? resolved : Path.GetFullPath(path, CurrentDirectory);
+        return Resolve(path, errorId, () => (SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out var provider, out _), provider));
     }
 
-    /// <summary>The files that paths with wildcards name. One without any is a file that may not exist: reading it tells.</summary>
-    private protected IEnumerable<string> ToFilePaths(IEnumerable<string> paths) =>
-        paths.SelectMany(path => WildcardPattern.ContainsWildcardCharacters(path)
-            ? GetResolvedProviderPathFromPSPath(path, out _)
-            : [ToFilePath(WildcardPattern.Unescape(path))]);
+    /// <summary>Does some work with each file that a parameter names; the failure of one does not stop the others.</summary>
+    /// <param name="isLiteral">Otherwise wildcards are allowed, and a pattern that matches nothing is no error.</param>
+    private protected void ForFiles(IEnumerable<string> paths, bool isLiteral, Action<string> work)
+    {
+        foreach (var path in paths)
+        {
+            IReadOnlyList<string> files = [];
+            ForItem(path, () => files = isLiteral ? [ToFilePath(path, ErrorIds.ConfigNotFound)] : Expand(path));
+            foreach (var file in files) ForItem(file, () => work(file));
+        }
+    }
 
-    /// <summary>The files of a path parameter as Get-ChildItem hands them over, "Microsoft.PowerShell.Core\FileSystem::/tmp/x".</summary>
-    private protected IEnumerable<string> ToLiteralFilePaths(IEnumerable<string> paths) =>
-        paths.Select(path => Path.IsPathRooted(path) ? path : SessionState.Path.GetUnresolvedProviderPathFromPSPath(path));
+    private Collection<string> Expand(string path) =>
+        WildcardPattern.ContainsWildcardCharacters(path)
+            ? Resolve(path, ErrorIds.ConfigNotFound, () => (GetResolvedProviderPathFromPSPath(path, out var provider), provider))
+            : [ToFilePath(WildcardPattern.Unescape(path), ErrorIds.ConfigNotFound)];
+
+    private static T Resolve<T>(string path, string errorId, Func<(T Resolved, ProviderInfo Provider)> resolve)
+    {
+        try
+        {
+            var (resolved, provider) = resolve();
+            return provider.Name == "FileSystem" ? resolved : throw new LvmException(errorId, $"'{path}' is not a path of the file system, but of {provider.Name}");
+        }
+        catch (Exception error) when (error is SessionStateException or ProviderInvocationException)
+        {
+            throw new LvmException(errorId, $"'{path}' is not a path: {error.Message.TrimEnd('.')}", error);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using LightVM.Cmdlets.Configuration;
 using LightVM.Configuration;
+using LightVM.Errors;
 
 namespace LightVM.Cmdlets.Commands;
 
@@ -54,7 +55,8 @@ public abstract class ConfigFileCmdlet : LvmCmdlet
 
     protected override void ProcessRecord()
     {
-        foreach (var path in ParameterSetName == FromPath ? ToFilePaths(Path) : ToLiteralFilePaths(LiteralPath)) ForItem(path, () => Read(path));
+        var isLiteral = ParameterSetName != FromPath;
+        ForFiles(isLiteral ? LiteralPath : Path, isLiteral, Read);
     }
 
     private protected abstract void Read(string path);
@@ -102,15 +104,14 @@ public sealed class ExportLvmDomainConfigCommand : LvmCmdlet
     [Parameter]
     public SwitchParameter NoClobber { get; set; }
 
-    protected override void BeginProcessing() => _target = new ExportTarget(ToFilePath(Path));
-
     protected override void ProcessRecord()
     {
         foreach (var config in Config)
         {
             ForItem(config, () =>
             {
-                var file = _target!.FileFor(config);
+                _target ??= new ExportTarget(ToFilePath(Path, ErrorIds.ConfigNotWritable));
+                var file = _target.FileFor(config);
                 if (!ShouldProcess(file, $"Write configuration of domain '{config.Name}'")) return;
                 DomainConfigJson.WriteFile(config, file, overwrite: !NoClobber && File.Exists(file));
             });

@@ -58,6 +58,7 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet, IDisposable
 
     protected override void ProcessRecord()
     {
+        var isLiteral = ParameterSetName == FromLiteralPath;
         switch (ParameterSetName)
         {
             case FromParameters:
@@ -67,8 +68,7 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet, IDisposable
                 foreach (var config in Config) CreateAll(config, $"configuration '{config.Name}'", config.ToDraft);
                 break;
             default:
-                foreach (var path in ParameterSetName == FromPath ? ToFilePaths(Path) : ToLiteralFilePaths(LiteralPath))
-                    CreateAll(path, path, () => DomainConfigJson.ReadFile(path).ToDraft());
+                ForFiles(isLiteral ? LiteralPath : Path, isLiteral, path => CreateAll(path, path, () => DomainConfigJson.ReadFile(path).ToDraft()));
                 break;
         }
     }
