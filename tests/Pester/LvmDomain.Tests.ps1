@@ -130,7 +130,10 @@ Describe 'New-LvmDomain' {
         $before = @(Get-LvmDomain).Count
         $parameters = @{ Name = Get-TestName web; Kernel = $kernel }
         foreach ($key in $With.Keys) { $parameters[$key] = $With[$key] }
-        New-LvmDomain @parameters -ErrorAction SilentlyContinue -ErrorVariable problem | Should -BeNullOrEmpty
+        $made = New-LvmDomain @parameters -ErrorAction SilentlyContinue -ErrorVariable problem
+        # Not to be left to the tests that follow: it may be called Domain-0.
+        $made | Remove-LvmDomain -Force
+        $made | Should -BeNullOrEmpty
         $problem | Get-ErrorId | Should -Be $Id
         $problem.CategoryInfo.Category | Should -Be $Category
         $problem.TargetObject | Should -Be $parameters.Name
