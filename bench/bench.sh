@@ -36,8 +36,9 @@ main() {
   if grep -qs control_d /proc/xen/capabilities; then
     LIGHTVM_BENCH_OUTPUT=$results "$artifacts/bench/run-in-lab.sh" "$others" "$samples" "$process_samples"
   else
+    trap '"$tree/tests/Lab/lab.sh" stop "$lab_name" >&2' EXIT
     measure_in_lab
-  fi | tee "$results/xen.txt"
+  fi
   echo "bench.sh: samples and figures are in ${results#"$tree/"}" >&2
 }
 
@@ -55,7 +56,6 @@ measure_here() {
 measure_in_lab() {
   "$tree/tests/Lab/lab.sh" build >&2
   "$tree/tests/Lab/lab.sh" start "$lab_name" --cpus 1 --memory 8192 --dom0-memory 2048 >&2
-  trap '"$tree/tests/Lab/lab.sh" stop "$lab_name" >&2' EXIT
   "$tree/tests/Lab/lab.sh" install "$lab_name" "$artifacts" >&2
   "$tree/tests/Lab/lab.sh" run "$lab_name" --timeout 7200 -- \
     "LIGHTVM_BENCH_OUTPUT=/host/bench-results /lightvm/bench/run-in-lab.sh $others $samples $process_samples" </dev/null
