@@ -1,7 +1,6 @@
 using System.Diagnostics;
-using System.Reflection;
 using LightVM.Hosts;
-using LightVM.Hypervisor;
+using LightVM.Xen;
 
 namespace LightVM.Bench;
 
@@ -10,7 +9,7 @@ internal static class Listing
 {
     public static void Measure(LvmHost host, int others, int samples, Results results)
     {
-        using var hypervisor = OpenHypervisor();
+        using var hypervisor = XenHypervisor.Open();
         for (var i = -5; i < samples; i++)
         {
             var begin = Stopwatch.GetTimestamp();
@@ -24,10 +23,4 @@ internal static class Listing
             results.Sample("list-hypercall", others, hypercall.TotalMilliseconds);
         }
     }
-
-    /// <summary>The host's lower half by itself, which nobody but a benchmark has a use for: it is not public.</summary>
-    private static IHypervisor OpenHypervisor() =>
-        (IHypervisor)typeof(LvmHost).Assembly.GetType("LightVM.Xen.XenHypervisor", throwOnError: true)!
-            .GetMethod("Open", BindingFlags.Public | BindingFlags.Static)!
-            .Invoke(null, null)!;
 }

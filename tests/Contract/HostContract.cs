@@ -255,6 +255,8 @@ public abstract class HostContract : IDisposable
 
         Assert.True(control.IsControlDomain);
         Assert.Equal("Domain-0", control.Name);
+        AssertFails(ErrorIds.DomainNameTaken, () => Create(draft => draft.Name = "Domain-0"));
+        AssertFails(ErrorIds.DomainNameTaken, () => Host.RenameDomain(Create().Key, "Domain-0"));
         AssertFails(ErrorIds.DomainProtected, () => Host.PauseDomain(control.Key));
         AssertFails(ErrorIds.DomainProtected, () => Host.UnpauseDomain(control.Key));
         AssertFails(ErrorIds.DomainProtected, () => Host.RenameDomain(control.Key, "contract-zero"));

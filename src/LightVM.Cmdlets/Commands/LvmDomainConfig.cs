@@ -113,7 +113,7 @@ public sealed class ExportLvmDomainConfigCommand : LvmCmdlet
                 _target ??= new ExportTarget(ToFilePath(Path, ErrorIds.ConfigNotWritable));
                 var file = _target.FileFor(config);
                 if (!ShouldProcess(file, $"Write configuration of domain '{config.Name}'")) return;
-                DomainConfigJson.WriteFile(config, file, overwrite: !NoClobber && File.Exists(file));
+                DomainConfigJson.WriteFile(config, file, overwrite: !NoClobber);
             });
         }
     }

@@ -7,5 +7,5 @@ namespace LightVM.Configuration;
 /// <param name="Column">Its column in bytes, from 1; 0 where the configuration did not come from a file.</param>
 public sealed record ConfigError(string Path, string Message, int Line = 0, int Column = 0)
 {
-    public override string ToString() => Line == 0 ? $"{Path}: {Message}" : $"{Path} (line {Line}, column {Column}): {Message}";
+    public override string ToString() => Line > 0 ? $"{Path} (line {Line}, column {Column}): {Message}" : Path == "$" ? Message : $"{Path}: {Message}";
 }

@@ -74,7 +74,7 @@ internal static class DomainConfigFile
     private static string Target(string path, bool overwrite)
     {
         var target = Path.GetFullPath(path);
-        if (overwrite && File.ResolveLinkTarget(target, returnFinalTarget: true) is { } link) target = link.FullName;
+        if (overwrite && new FileInfo(target).LinkTarget is not null && File.ResolveLinkTarget(target, returnFinalTarget: true) is { } link) target = link.FullName;
         if (Directory.Exists(target)) throw new IOException("it is a directory");
         // A rename would put a file in the place of /dev/null.
         if (target.StartsWith("/dev/", StringComparison.Ordinal) || target.StartsWith("/proc/", StringComparison.Ordinal)) throw new IOException("it is not a regular file");

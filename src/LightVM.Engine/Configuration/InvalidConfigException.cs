@@ -12,6 +12,7 @@ public sealed class InvalidConfigException : LvmException
         : base(errorId, $"{source}: {string.Join("; ", errors.Take(MaxInMessage))}{(errors.Count > MaxInMessage ? $"; and {errors.Count - MaxInMessage} more" : "")}")
     {
         Errors = errors;
+        Source = source;
     }
 
     public IReadOnlyList<ConfigError> Errors { get; }

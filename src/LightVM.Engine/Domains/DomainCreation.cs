@@ -91,7 +91,8 @@ internal sealed class DomainCreation
             image.CheckFits(config.Type, config.AddressSize, config.MemoryMiB, ramdisk.Length, config.Kernel);
 
             using var reservation = directory.ReserveName(config.Name);
-            CheckUnique(hypervisor, directory, config);
+            DomainNames.RequireFree(hypervisor, directory, config.Name);
+            if (config.Uuid is { } uuid) RequireFree(hypervisor, uuid);
             var creation = new DomainCreation(hypervisor, directory, config, kernel, ramdisk);
             creation.RunSteps(cancellation);
             return (creation.Key, new CreationRecord(creation._times, Stopwatch.GetElapsedTime(begin)));
@@ -135,17 +136,12 @@ internal sealed class DomainCreation
         if (config.Vbds.Count > 0) throw new LvmException(ErrorIds.DeviceUnsupported, "it has block devices (vbds)");
     }
 
-    private static void CheckUnique(IHypervisor hypervisor, IDomainDirectory directory, DomainConfig config)
+    private static void RequireFree(IHypervisor hypervisor, Guid uuid)
     {
-        directory.Refresh();
-        var namesakes = directory.UuidsByName(config.Name);
-        if (namesakes.Count == 0 && config.Uuid is null) return;
-        // Only now is the list of all domains worth its price: what is published may be a remnant.
         foreach (var domain in hypervisor.ListDomains())
         {
-            if (domain.State == DomainState.Dying) continue;
-            if (namesakes.Contains(domain.Key.Uuid)) throw new LvmException(ErrorIds.DomainNameTaken, $"domain {domain.Key} has this name already");
-            if (domain.Key.Uuid == config.Uuid) throw new LvmException(ErrorIds.DomainUuidTaken, $"domain {domain.Key.Id} has the uuid {config.Uuid} already");
+            if (domain.Key.Uuid == uuid && domain.State != DomainState.Dying)
+                throw new LvmException(ErrorIds.DomainUuidTaken, $"domain {domain.Key.Id} has the uuid {uuid} already");
         }
     }
 

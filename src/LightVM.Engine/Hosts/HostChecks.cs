@@ -29,7 +29,8 @@ public static class HostChecks
 
         foreach (var (name, open) in XenInterfaces.All)
         {
-            checks.Add(Try(name, () =>
+            // Without Xen there is nothing to open, and the libraries would complain on standard error.
+            checks.Add(!XenHost.IsXen ? Failed(name, "there is no Xen to open it on", ErrorCatalog.Get(ErrorIds.XenNotRunning).Remedy) : Try(name, () =>
             {
                 XenInterfaces.Probe(open);
                 return Passed(name, "can be opened");

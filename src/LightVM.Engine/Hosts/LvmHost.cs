@@ -142,15 +142,7 @@ public sealed class LvmHost : IDisposable
     {
         if (!DomainName.IsValid(newName, out var why)) throw new LvmException(ErrorIds.DomainNameInvalid, $"'{newName}' is not a name: {why}");
         using var reservation = _directory.ReserveName(newName);
-        _directory.Refresh();
-        var namesakes = _directory.UuidsByName(newName);
-        if (namesakes.Count == 1 && namesakes[0] == key.Uuid) return;
-        foreach (var other in namesakes.Count == 0 ? [] : _hypervisor.ListDomains())
-        {
-            if (other.Key != key && other.State != DomainState.Dying && namesakes.Contains(other.Key.Uuid))
-                throw new LvmException(ErrorIds.DomainNameTaken, $"domain {other.Key} has the name '{newName}' already");
-        }
-
+        DomainNames.RequireFree(_hypervisor, _directory, newName, except: key);
         _directory.Rename(key, newName);
     });
 
@@ -228,11 +220,11 @@ public sealed class LvmHost : IDisposable
     {
         try
         {
-            return _directory.Find(key)?.Name is { Length: > 0 } name ? name : $"domid {key.Id}";
+            return _directory.Find(key)?.Name is { Length: > 0 } name ? name : $"id {key.Id}";
         }
         catch (LvmException)
         {
-            return $"domid {key.Id}"; // a message about one failure must not be lost to another
+            return $"id {key.Id}"; // a message about one failure must not be lost to another
         }
     }
 

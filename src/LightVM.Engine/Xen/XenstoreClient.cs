@@ -5,19 +5,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Xen;
 
-/// <summary>Who may do what with a node (xs_lib's struct xs_permissions): the first entry is the owner and everybody else's rights.</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal readonly record struct XenstorePermission(uint Domain, XenstoreRights Rights);
-
-internal enum XenstoreRights : uint
-{
-    None = 0,
-    Read = 1,
-    Write = 2,
-}
-
 /// <summary>
-/// One connection to Xenstore, by libxenstore. Members may be called from several threads: the library queues them.
+/// One connection to Xenstore, by libxenstore, for all that need not be quick (<see cref="XenstorePipeline"/>). Members may be called
+/// from several threads: the library queues them.
 /// Every failure is an <see cref="LvmException"/> that names the operation and the path.
 /// </summary>
 internal sealed partial class XenstoreClient : IDisposable
@@ -80,19 +70,6 @@ internal sealed partial class XenstoreClient : IDisposable
         for (var i = 0; i < names.Length; i++) names[i] = Marshal.PtrToStringUTF8((IntPtr)entries[i])!;
         NativeMemory.Free(entries);
         return names;
-    }
-
-    /// <summary>Writes a node, and the nodes above it that do not exist yet, which get the permissions of the one above them.</summary>
-    public void Write(uint transaction, string path, string value)
-    {
-        Span<byte> bytes = stackalloc byte[256];
-        var encoded = Encoding.UTF8.GetMaxByteCount(value.Length) <= bytes.Length ? bytes[..Encoding.UTF8.GetBytes(value, bytes)] : Encoding.UTF8.GetBytes(value);
-        if (!Write(_handle, transaction, path, encoded, (uint)encoded.Length)) throw Failure("write", path, Marshal.GetLastPInvokeError());
-    }
-
-    public void SetPermissions(uint transaction, string path, ReadOnlySpan<XenstorePermission> permissions)
-    {
-        if (!SetPermissions(_handle, transaction, path, permissions, (uint)permissions.Length)) throw Failure("set the permissions of", path, Marshal.GetLastPInvokeError());
     }
 
     /// <summary>Removes a node and all below it. One that does not exist is no error.</summary>
@@ -183,17 +160,9 @@ internal sealed partial class XenstoreClient : IDisposable
     [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_directory", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial byte** ListDirectory(Handle handle, uint transaction, string path, out uint count);
 
-    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_write", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    [return: MarshalAs(UnmanagedType.U1)]
-    private static partial bool Write(Handle handle, uint transaction, string path, ReadOnlySpan<byte> value, uint length);
-
     [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_rm", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [return: MarshalAs(UnmanagedType.U1)]
     private static partial bool Remove(Handle handle, uint transaction, string path);
-
-    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_set_permissions", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    [return: MarshalAs(UnmanagedType.U1)]
-    private static partial bool SetPermissions(Handle handle, uint transaction, string path, ReadOnlySpan<XenstorePermission> permissions, uint count);
 
     [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_transaction_start", SetLastError = true)]
     private static partial uint StartTransaction(Handle handle);

@@ -9,8 +9,8 @@ namespace LightVM.Xen;
 /// domain, /libxl/ID is what xl wants to know of a domain that it shall console or destroy.
 /// </summary>
 /// <remarks>
-/// Names are kept in memory, by uuid. One watch on /vm, over a connection of its own, tells which of them changed: every toolstack
-/// writes there when it makes, renames and removes a domain, and never else. So a listing of a thousand domains asks the store once.
+/// Names are kept in memory, by uuid. One watch on /vm tells which of them changed: every toolstack writes there when it makes, renames
+/// and removes a domain, and never else. So a listing of a thousand domains asks the store once.
 /// </remarks>
 internal sealed class XenstoreDirectory : IDomainDirectory
 {
@@ -24,40 +24,40 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     private const string ConsoleLimit = "1048576";
 
     private readonly XenstoreClient _store;
-    private readonly XenstoreClient _events;
+    private readonly XenstorePipeline _pipeline;
     private readonly object _lock = new();
-    private readonly Dictionary<Guid, DirectoryEntry?> _entries = [];
+    private readonly Dictionary<Guid, DirectoryEntry> _entries = [];
     private readonly HashSet<Guid> _changed = [];
-    // What a publication of our own will be told of, and says nothing new: the first event of the node and the first of its name.
+    private readonly HashSet<Guid> _undated = [];
+    // Events that changes of our own will cause, and that say nothing new: of a uuid's node (made or removed), and of its name.
     private readonly HashSet<(Guid Uuid, bool IsName)> _announced = [];
     // Domains whose toolstack writes nothing under /vm, dom0 first of all: their name stands under /local/domain alone.
-    private readonly Dictionary<DomainKey, DirectoryEntry?> _unlisted = [];
+    private readonly Dictionary<DomainKey, DirectoryEntry> _unlisted = [];
 
     private volatile bool _consoleDaemonAnswers = true;
 
-    private XenstoreDirectory(XenstoreClient store, XenstoreClient events)
+    private XenstoreDirectory(XenstoreClient store, XenstorePipeline pipeline)
     {
         _store = store;
-        _events = events;
+        _pipeline = pipeline;
     }
 
     /// <summary>Connects and learns which domains are published. Errors: XenLibraryMissing, XenstoreUnavailable, XenNotPrivileged.</summary>
     public static XenstoreDirectory Open()
     {
-        var store = XenstoreClient.Open();
-        XenstoreClient? events = null;
+        XenstoreClient? store = null;
+        XenstorePipeline? pipeline = null;
         try
         {
-            events = XenstoreClient.Open();
-            var directory = new XenstoreDirectory(store, events);
-            events.Watch(VmRoot, "names");
-            directory.ForgetAll();
+            var directory = new XenstoreDirectory(store = XenstoreClient.Open(), pipeline = XenstorePipeline.Open());
+            pipeline.Watch(VmRoot, "names");
+            directory.Refresh();
             return directory;
         }
         catch
         {
-            events?.Dispose();
-            store.Dispose();
+            pipeline?.Dispose();
+            store?.Dispose();
             throw;
         }
     }
@@ -66,14 +66,12 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     {
         lock (_lock)
         {
-            if (_changed.Contains(key.Uuid)) Learn(key.Uuid);
-            if (_entries.TryGetValue(key.Uuid, out var entry) && entry is not null) return entry;
+            LearnNames();
+            if (_undated.Contains(key.Uuid)) LearnStartTimes();
+            if (_entries.TryGetValue(key.Uuid, out var entry)) return entry;
             if (_unlisted.TryGetValue(key, out entry)) return entry;
-            var name = _store.Read($"/local/domain/{key.Id}/name");
-            entry = name is null ? null : new DirectoryEntry(name, null);
             // What has no name yet may get one: only names are worth keeping.
-            if (entry is not null) _unlisted[key] = entry;
-            return entry;
+            return _store.Read($"/local/domain/{key.Id}/name") is { } name ? _unlisted[key] = new DirectoryEntry(name, null) : null;
         }
     }
 
@@ -81,9 +79,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     {
         lock (_lock)
         {
-            // Events and answers come in one order over one connection: after this answer, all events before it are here.
-            _events.Read(VmRoot);
-            while (_events.TryReadEvent(out var path)) Forget(path);
+            foreach (var path in _pipeline.ReadEvents()) Forget(path);
         }
     }
 
@@ -91,8 +87,8 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     {
         lock (_lock)
         {
-            foreach (var uuid in _changed.ToArray()) Learn(uuid);
-            return _entries.Where(entry => entry.Value?.Name == name).Select(entry => entry.Key).ToArray();
+            LearnNames();
+            return _entries.Where(entry => entry.Value.Name == name).Select(entry => entry.Key).ToArray();
         }
     }
 
@@ -108,7 +104,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
         try
         {
-            _store.InTransaction(transaction => WriteNodes(transaction, publication));
+            _pipeline.Commit(NodesOf(publication));
             lock (_lock) _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
             _store.Introduce(publication.Key.Id, publication.Rings.StoreFrame, publication.Ports.StorePort);
         }
@@ -121,11 +117,10 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     public void Rename(DomainKey key, string newName)
     {
-        _store.InTransaction(transaction =>
-        {
-            _store.Write(transaction, $"/local/domain/{key.Id}/name", newName);
-            _store.Write(transaction, $"{VmRoot}/{key.Uuid}/name", newName);
-        });
+        var names = new XenstoreBatch();
+        names.Write($"/local/domain/{key.Id}/name", newName);
+        names.Write($"{VmRoot}/{key.Uuid}/name", newName);
+        _pipeline.Commit(names);
         lock (_lock)
         {
             _changed.Add(key.Uuid);
@@ -135,16 +130,19 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     public void Withdraw(DomainKey key)
     {
-        // One after the other, not in a transaction: it has nothing to keep whole, and what one removal could not do the next may.
-        _store.Remove($"/local/domain/{key.Id}");
-        _store.Remove($"/libxl/{key.Id}");
-        _store.Remove($"{VmRoot}/{key.Uuid}");
+        // Not in a transaction: it has nothing to keep whole, and what one removal could not do the next may.
+        var nodes = new XenstoreBatch();
+        nodes.Remove($"/local/domain/{key.Id}");
+        nodes.Remove($"/libxl/{key.Id}");
+        nodes.Remove($"{VmRoot}/{key.Uuid}");
+        _pipeline.Apply(nodes);
         foreach (var kind in _store.List(BackendRoot)) RemoveBackends(kind, key.Id);
         lock (_lock)
         {
             _entries.Remove(key.Uuid);
-            _announced.Remove((key.Uuid, false));
+            _undated.Remove(key.Uuid);
             _announced.Remove((key.Uuid, true));
+            _announced.Add((key.Uuid, false));
             _unlisted.Remove(key);
         }
     }
@@ -172,7 +170,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     public void Dispose()
     {
-        _events.Dispose();
+        _pipeline.Dispose();
         _store.Dispose();
     }
 
@@ -180,40 +178,41 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     /// The nodes of a new guest. Children take the permissions of the node above them, so the guest's directory is made first, readable
     /// by the guest, and in it "control", which is the guest's own: Linux announces there what requests it answers.
     /// </summary>
-    private void WriteNodes(uint transaction, DomainPublication domain)
+    private static XenstoreBatch NodesOf(DomainPublication domain)
     {
         var id = domain.Key.Id;
         var root = $"/local/domain/{id}";
         var vm = $"{VmRoot}/{domain.Key.Uuid}";
-        void Write(string path, string value) => _store.Write(transaction, path, value);
+        var nodes = new XenstoreBatch();
 
-        Write(root, "");
-        _store.SetPermissions(transaction, root, [new(0, XenstoreRights.None), new(id, XenstoreRights.Read)]);
-        Write($"{root}/vm", vm);
-        Write($"{root}/name", domain.Name);
-        Write($"{root}/domid", Text(id));
-        for (var vcpu = 0; vcpu < domain.Vcpus; vcpu++) Write($"{root}/cpu/{vcpu}/availability", "online");
-        Write($"{root}/memory/static-max", Text(domain.MaxMemoryKiB));
-        Write($"{root}/memory/target", Text(domain.MemoryKiB));
-        Write($"{root}/store/port", Text(domain.Ports.StorePort));
-        Write($"{root}/store/ring-ref", Text(domain.Rings.StoreFrame));
+        nodes.Write(root, "");
+        nodes.SetPermissions(root, new(0, XenstoreRights.None), new(id, XenstoreRights.Read));
+        nodes.Write($"{root}/vm", vm);
+        nodes.Write($"{root}/name", domain.Name);
+        nodes.Write($"{root}/domid", Text(id));
+        for (var vcpu = 0; vcpu < domain.Vcpus; vcpu++) nodes.Write($"{root}/cpu/{vcpu}/availability", "online");
+        nodes.Write($"{root}/memory/static-max", Text(domain.MaxMemoryKiB));
+        nodes.Write($"{root}/memory/target", Text(domain.MemoryKiB));
+        nodes.Write($"{root}/store/port", Text(domain.Ports.StorePort));
+        nodes.Write($"{root}/store/ring-ref", Text(domain.Rings.StoreFrame));
         if (domain.HasConsole)
         {
-            Write($"{root}/console/port", Text(domain.Ports.ConsolePort));
-            Write($"{root}/console/ring-ref", Text(domain.Rings.ConsoleFrame));
-            Write($"{root}/console/type", "xenconsoled");
-            Write($"{root}/console/output", "pty");
-            Write($"{root}/console/limit", ConsoleLimit);
+            nodes.Write($"{root}/console/port", Text(domain.Ports.ConsolePort));
+            nodes.Write($"{root}/console/ring-ref", Text(domain.Rings.ConsoleFrame));
+            nodes.Write($"{root}/console/type", "xenconsoled");
+            nodes.Write($"{root}/console/output", "pty");
+            nodes.Write($"{root}/console/limit", ConsoleLimit);
         }
 
-        Write($"{root}/control", "");
-        _store.SetPermissions(transaction, $"{root}/control", [new(id, XenstoreRights.None)]);
-        Write($"{root}/control/shutdown", "");
+        nodes.Write($"{root}/control", "");
+        nodes.SetPermissions($"{root}/control", new XenstorePermission(id, XenstoreRights.None));
+        nodes.Write($"{root}/control/shutdown", "");
 
-        Write($"{vm}/name", domain.Name);
-        Write($"{vm}/uuid", domain.Key.Uuid.ToString());
-        Write($"{vm}/start_time", (domain.StartTime.ToUnixTimeMilliseconds() / 1000.0).ToString("F2", CultureInfo.InvariantCulture));
-        Write($"/libxl/{id}/type", domain.Type == GuestType.PVH ? "pvh" : "pv");
+        nodes.Write($"{vm}/name", domain.Name);
+        nodes.Write($"{vm}/uuid", domain.Key.Uuid.ToString());
+        nodes.Write($"{vm}/start_time", (domain.StartTime.ToUnixTimeMilliseconds() / 1000.0).ToString("F2", CultureInfo.InvariantCulture));
+        nodes.Write($"/libxl/{id}/type", domain.Type == GuestType.PVH ? "pvh" : "pv");
+        return nodes;
     }
 
     private static string ConsolePath(DomainKey key) => $"/local/domain/{key.Id}/console/tty";
@@ -246,26 +245,42 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         }
     }
 
-    private void Learn(Guid uuid)
+    /// <summary>Reads the names that changed, all at once.</summary>
+    private void LearnNames()
     {
-        if (_store.Read($"{VmRoot}/{uuid}/name") is not { } name)
+        if (_changed.Count == 0) return;
+        var uuids = _changed.ToArray();
+        var names = _pipeline.Read(Array.ConvertAll(uuids, uuid => $"{VmRoot}/{uuid}/name"));
+        for (var i = 0; i < uuids.Length; i++)
         {
-            _entries.Remove(uuid);
-        }
-        else
-        {
-            // A start time never changes, and is written before a name can be looked up.
-            var known = _entries.GetValueOrDefault(uuid)?.StartTime;
-            _entries[uuid] = new DirectoryEntry(name, known ?? ReadStartTime(uuid));
+            if (names[i] is not { } name)
+            {
+                _entries.Remove(uuids[i]);
+                _undated.Remove(uuids[i]);
+                continue;
+            }
+
+            // A start time never changes.
+            var startTime = _entries.GetValueOrDefault(uuids[i])?.StartTime;
+            _entries[uuids[i]] = new DirectoryEntry(name, startTime);
+            if (startTime is null) _undated.Add(uuids[i]);
         }
 
-        _changed.Remove(uuid);
+        _changed.Clear();
+    }
+
+    /// <summary>Reads the start times that nobody asked for before, all at once.</summary>
+    private void LearnStartTimes()
+    {
+        var uuids = _undated.ToArray();
+        var times = _pipeline.Read(Array.ConvertAll(uuids, uuid => $"{VmRoot}/{uuid}/start_time"));
+        for (var i = 0; i < uuids.Length; i++) _entries[uuids[i]] = _entries[uuids[i]] with { StartTime = ParseStartTime(times[i]) };
+        _undated.Clear();
     }
 
     /// <summary>Seconds since 1970, with a fraction or without.</summary>
-    private DateTimeOffset? ReadStartTime(Guid uuid) =>
-        double.TryParse(_store.Read($"{VmRoot}/{uuid}/start_time"), NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds)
-        && seconds is > 0 and < 1e11
+    private static DateTimeOffset? ParseStartTime(string? text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && seconds is > 0 and < 1e11
             ? DateTimeOffset.FromUnixTimeMilliseconds((long)(seconds * 1000))
             : null;
 }

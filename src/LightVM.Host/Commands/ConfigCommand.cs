@@ -23,7 +23,7 @@ internal static class ConfigCommand
         {
             try
             {
-                ConfigFile.Read(file);
+                DomainConfigJson.ReadFile(file);
                 results.Add((file, null));
                 context.Say($"{file}: ok");
             }

@@ -30,20 +30,16 @@ internal static class CreateCommand
         return line.Define(command, context =>
         {
             var path = context.Get(file);
-            var draft = ConfigFile.Read(path).ToDraft();
+            var draft = DomainConfigJson.ReadFile(path).ToDraft();
             draft.Name = context.Get(name) ?? draft.Name;
             draft.Paused |= context.Get(paused);
-            return Create(context, path, draft, context.Get(count), context.Get(timings));
+            var configs = DomainSeries.Of(DomainConfig.From(draft, path), path, context.Get(count));
+            return Create(context, configs, context.Get(timings));
         });
     }
 
-    /// <summary>
-    /// Creates one after another. When a name is taken the next may be free; any other failure would be that of the next as well,
-    /// and ends it.
-    /// </summary>
-    private static int Create(CommandContext context, string path, DomainConfigDraft draft, int? count, bool timings)
+    private static int Create(CommandContext context, IReadOnlyList<DomainConfig> configs, bool timings)
     {
-        var configs = Configs(path, draft, count);
         var host = context.Host;
         var outcome = new Outcome();
         var created = new List<Domain>();
@@ -59,30 +55,14 @@ internal static class CreateCommand
                 catch (LvmException error)
                 {
                     outcome.Add(context.Report(error));
-                    if (error.Kind != ErrorKind.Conflict) break;
+                    if (!DomainSeries.GoesOnAfter(error)) break;
                 }
             }
         }
 
-        if (outcome.Failed && count > 1) context.Say($"created {created.Count} of {count}");
+        if (outcome.Failed && configs.Count > 1) context.Say($"created {created.Count} of {configs.Count}");
         context.Answer(json => json.WriteArray(created, DomainOutput.WriteJson));
         return outcome.ExitCode;
-    }
-
-    /// <summary>What to create. A name that becomes too long with its number is found before the first is made.</summary>
-    private static IEnumerable<DomainConfig> Configs(string path, DomainConfigDraft draft, int? count)
-    {
-        if (count is not { } number) return [ConfigFile.From(path, draft)];
-        if (number > 1 && draft.Uuid is not null) throw new UsageException($"'{path}' gives a uuid, which only one domain can have");
-        var name = draft.Name;
-        Numbered(number);
-        return Enumerable.Range(1, number).Select(Numbered);
-
-        DomainConfig Numbered(int i)
-        {
-            draft.Name = string.Create(CultureInfo.InvariantCulture, $"{name}{i}");
-            return ConfigFile.From(path, draft);
-        }
     }
 
     private static void Show(CommandContext context, Domain domain, bool timings)

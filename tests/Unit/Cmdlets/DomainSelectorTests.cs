@@ -3,7 +3,7 @@ using LightVM.Configuration;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hosts;
-using LightVM.Unit.Host;
+using LightVM.Simulation;
 
 namespace LightVM.Unit.Cmdlets;
 
@@ -110,7 +110,7 @@ public sealed class DomainSelectorTests : IDisposable
     private static DomainConfig Config(string name, string directory)
     {
         var kernel = Path.Combine(directory, "tiny");
-        File.WriteAllBytes(kernel, TinyKernel.Bytes);
+        File.WriteAllBytes(kernel, SimulatedKernel.Create());
         return DomainConfig.From(new DomainConfigDraft { Name = name, Kernel = kernel, MemoryMiB = 4, VcpuCount = 1 });
     }
 

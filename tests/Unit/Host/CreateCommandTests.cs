@@ -112,7 +112,8 @@ public sealed class CreateCommandTests : IDisposable
 
         var run = _lightvm.Run("create", "-n", "2", config);
 
-        Assert.Equal(2, run.ExitCode);
+        Assert.Equal(3, run.ExitCode); // the configuration is at fault, not the command line
+        Assert.Contains("$.uuid", run.Error, StringComparison.Ordinal);
         Assert.Single(_lightvm.Host.ListDomains());
     }
 

@@ -1,8 +1,8 @@
-using LightVM.Cmdlets.Domains;
 using LightVM.Configuration;
+using LightVM.Domains;
 using LightVM.Errors;
 
-namespace LightVM.Unit.Cmdlets;
+namespace LightVM.Unit.Domains;
 
 public sealed class DomainSeriesTests
 {

@@ -2,10 +2,10 @@ using System.Globalization;
 using LightVM.Configuration;
 using LightVM.Errors;
 
-namespace LightVM.Cmdlets.Domains;
+namespace LightVM.Domains;
 
 /// <summary>The domains that one configuration stands for.</summary>
-internal static class DomainSeries
+public static class DomainSeries
 {
     /// <summary>
     /// The configurations to create. Without a count it is the one given; with a count, even of one, the names are numbered

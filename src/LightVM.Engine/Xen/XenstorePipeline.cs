@@ -1,0 +1,270 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
+using LightVM.Errors;
+
+namespace LightVM.Xen;
+
+/// <summary>
+/// A connection to Xenstore for what has to be quick. libxenstore waits for the answer to each request before it sends the next, and a new
+/// guest has two dozen nodes; here they go out together and the answers are read together. And libxenstore has a thread of its own read
+/// watch events, which twice costs a change of threads to learn that there are none; here they come in between the answers.
+/// Members may be called from several threads.
+/// </summary>
+internal sealed class XenstorePipeline : IDisposable
+{
+    /// <summary>How often a transaction is tried again that somebody else's changes got in the way of.</summary>
+    private const int Tries = 32;
+
+    private readonly object _lock = new();
+    private readonly List<(string Path, string Token)> _watches = [];
+    private readonly Queue<string> _events = new();
+    private Socket? _socket;
+    private byte[] _received = new byte[4096];
+    private int _begin;
+    private int _end;
+
+    private XenstorePipeline(Socket socket)
+    {
+        _socket = socket;
+    }
+
+    /// <summary>Opens a connection. Errors: XenstoreUnavailable, XenNotPrivileged.</summary>
+    public static XenstorePipeline Open() => new(Connect());
+
+    /// <summary>Asks to be told of every change below a path, beginning with the path itself. A connection that has to be made anew asks again.</summary>
+    public void Watch(string path, string token)
+    {
+        lock (_lock)
+        {
+            _watches.Add((path, token));
+            Connected(() => Ask(path, token));
+        }
+    }
+
+    /// <summary>The paths that have changed up to now: one round trip, after which all events before it are here.</summary>
+    public IReadOnlyList<string> ReadEvents()
+    {
+        lock (_lock)
+        {
+            Connected(() =>
+            {
+                // The cheapest question there is: its answer takes no look at the tree.
+                Send(XenstoreMessage.GetDomainPath, 0, "0"u8);
+                if (ReadReply(out _) is { } error) throw Refused("/local/domain/0", error);
+            });
+            var events = _events.ToArray();
+            _events.Clear();
+            return events;
+        }
+    }
+
+    /// <summary>Makes all changes of a batch or none. Errors: StoreFailure.</summary>
+    public void Commit(XenstoreBatch batch)
+    {
+        lock (_lock)
+        {
+            Connected(() =>
+            {
+                for (var attempt = 1; ; attempt++)
+                {
+                    var transaction = StartTransaction();
+                    _socket!.Send(batch.For(transaction));
+                    // All answers have to be read, even after one that says no: the next request's would be taken for theirs.
+                    LvmException? refusal = null;
+                    for (var i = 0; i < batch.Count; i++)
+                    {
+                        if (ReadReply(out _) is { } error) refusal ??= Refused(batch.PathOf(i), error);
+                    }
+
+                    var end = EndTransaction(transaction, commit: refusal is null);
+                    if (refusal is not null) throw refusal;
+                    if (end is null) return;
+                    if (end != "EAGAIN" || attempt == Tries) throw Refused(batch.PathOf(0), end);
+                }
+            });
+        }
+    }
+
+    /// <summary>The values of nodes, in their order; null for those that there are not. Errors: StoreFailure, XenNotPrivileged.</summary>
+    public IReadOnlyList<string?> Read(IReadOnlyList<string> paths)
+    {
+        var values = new string?[paths.Count];
+        lock (_lock)
+        {
+            Connected(() =>
+            {
+                for (var first = 0; first < paths.Count;)
+                {
+                    var batch = new XenstoreBatch();
+                    while (first + batch.Count < paths.Count && batch.HasRoom) batch.Read(paths[first + batch.Count]);
+                    _socket!.Send(batch.For(transaction: 0));
+                    LvmException? refusal = null;
+                    for (var i = 0; i < batch.Count; i++)
+                    {
+                        var error = ReadReply(out var value);
+                        if (error is null) values[first + i] = value;
+                        else if (error != "ENOENT") refusal ??= Refused(paths[first + i], error);
+                    }
+
+                    if (refusal is not null) throw refusal;
+                    first += batch.Count;
+                }
+            });
+        }
+
+        return values;
+    }
+
+    /// <summary>Makes each change of a batch that can be made; nodes to remove that do not exist are no error. Errors: StoreFailure, for the first that failed.</summary>
+    public void Apply(XenstoreBatch batch)
+    {
+        lock (_lock)
+        {
+            Connected(() =>
+            {
+                _socket!.Send(batch.For(transaction: 0));
+                LvmException? refusal = null;
+                for (var i = 0; i < batch.Count; i++)
+                {
+                    if (ReadReply(out _) is { } error && error != "ENOENT") refusal ??= Refused(batch.PathOf(i), error);
+                }
+
+                if (refusal is not null) throw refusal;
+            });
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_lock) Disconnect();
+    }
+
+    private static Socket Connect()
+    {
+        // Where libxenstore looks.
+        var path = Environment.GetEnvironmentVariable("XENSTORED_PATH") is { Length: > 0 } given ? given
+            : Path.Combine(Environment.GetEnvironmentVariable("XENSTORED_RUNDIR") is { Length: > 0 } folder ? folder : "/run/xenstored", "socket");
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            socket.Connect(new UnixDomainSocketEndPoint(path));
+            return socket;
+        }
+        catch (SocketException error)
+        {
+            socket.Dispose();
+            throw new LvmException(error.SocketErrorCode == SocketError.AccessDenied ? ErrorIds.XenNotPrivileged : ErrorIds.XenstoreUnavailable,
+                $"Xenstore cannot be reached at '{path}': {error.Message.TrimEnd('.')}", error)
+            { Operation = "connect to Xenstore" };
+        }
+    }
+
+    /// <summary>Does something over the connection, which is given up when it breaks in the middle: what was asked then is not known, and a new one begins clean.</summary>
+    private void Connected(Action talk)
+    {
+        try
+        {
+            if (_socket is null)
+            {
+                _socket = Connect();
+                foreach (var (path, token) in _watches) Ask(path, token);
+            }
+
+            talk();
+        }
+        catch (Exception error) when (error is SocketException or InvalidDataException)
+        {
+            Disconnect();
+            throw new LvmException(ErrorIds.StoreFailure, $"the connection to Xenstore broke: {error.Message.TrimEnd('.')}", error);
+        }
+    }
+
+    private void Disconnect()
+    {
+        _socket?.Dispose();
+        _socket = null;
+        _begin = _end = 0;
+    }
+
+    private void Ask(string path, string token)
+    {
+        var watch = new XenstoreBatch();
+        watch.Watch(path, token);
+        _socket!.Send(watch.For(transaction: 0));
+        if (ReadReply(out _) is { } error) throw Refused(path, error);
+    }
+
+    private uint StartTransaction()
+    {
+        Send(XenstoreMessage.TransactionStart, 0, ""u8);
+        if (ReadReply(out var id) is { } error) throw Refused("a transaction", error);
+        return uint.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var transaction) && transaction != 0
+            ? transaction
+            : throw new InvalidDataException($"a transaction got the id '{id}'");
+    }
+
+    /// <summary>The error's name; null when it succeeded.</summary>
+    private string? EndTransaction(uint transaction, bool commit)
+    {
+        Send(XenstoreMessage.TransactionEnd, transaction, commit ? "T"u8 : "F"u8);
+        return ReadReply(out _);
+    }
+
+    private void Send(XenstoreMessage type, uint transaction, ReadOnlySpan<byte> text)
+    {
+        Span<byte> message = stackalloc byte[XenstoreBatch.HeaderSize + 8];
+        message.Clear();
+        XenstoreBatch.WriteHeader(message, type, 0, transaction, text.Length + 1);
+        text.CopyTo(message[XenstoreBatch.HeaderSize..]);
+        _socket!.Send(message[..(XenstoreBatch.HeaderSize + text.Length + 1)]);
+    }
+
+    /// <summary>Reads one answer: its text, or the name of the error (result), "EQUOTA".</summary>
+    private string? ReadReply(out string text)
+    {
+        while (true)
+        {
+            var header = Receive(XenstoreBatch.HeaderSize);
+            var type = (XenstoreMessage)BinaryPrimitives.ReadUInt32LittleEndian(header);
+            var length = BinaryPrimitives.ReadUInt32LittleEndian(header[12..]);
+            if (length > XenstoreBatch.MaxPayload) throw new InvalidDataException($"an answer of {length} bytes");
+            var payload = Receive((int)length);
+            if (type == XenstoreMessage.WatchEvent)
+            {
+                var end = payload.IndexOf((byte)0); // path, NUL, token, NUL
+                _events.Enqueue(Encoding.UTF8.GetString(end < 0 ? payload : payload[..end]));
+                continue;
+            }
+
+            text = Encoding.UTF8.GetString(payload).TrimEnd('\0');
+            return type == XenstoreMessage.Error ? text : null;
+        }
+    }
+
+    /// <summary>The next bytes of the connection; valid until the next call.</summary>
+    private ReadOnlySpan<byte> Receive(int count)
+    {
+        while (_end - _begin < count)
+        {
+            if (_begin > 0)
+            {
+                _received.AsSpan(_begin, _end - _begin).CopyTo(_received);
+                (_begin, _end) = (0, _end - _begin);
+            }
+
+            if (count > _received.Length) Array.Resize(ref _received, count);
+            var read = _socket!.Receive(_received.AsSpan(_end));
+            if (read == 0) throw new InvalidDataException("xenstored closed it");
+            _end += read;
+        }
+
+        var result = _received.AsSpan(_begin, count);
+        _begin += count;
+        return result;
+    }
+
+    private static LvmException Refused(string path, string error) =>
+        new(error is "EACCES" or "EPERM" ? ErrorIds.XenNotPrivileged : ErrorIds.StoreFailure, $"Xenstore refused '{path}': {error}");
+}
