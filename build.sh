@@ -64,7 +64,7 @@ is_dom0() { grep -qs control_d /proc/xen/capabilities; }
 # A pwsh with Pester is used when it is there; it is never a part of this tree.
 has_pwsh() { command -v pwsh >/dev/null; }
 
-has_pester() { has_pwsh && pwsh -NoProfile -Command 'exit [int](-not (Get-Module -ListAvailable Pester | Where-Object Version -ge 5.0))'; }
+has_pester() { has_pwsh && pwsh -NoProfile -Command 'exit [int](-not (Get-Module -ListAvailable Pester | Where-Object { $_.Version.Major -ge 5 }))'; }
 
 lab() { "$tree/tests/Lab/lab.sh" "$@"; }
 
@@ -278,8 +278,11 @@ test_lab() {
   lab run "$test_lab" --timeout 2400 -- 'cd /lightvm/lab && dotnet LightVM.Contract.dll -noColor' </dev/null 2>&1 | tee "$log" || true
   count_xunit "$log"
   if lab run "$test_lab" -- 'command -v pwsh >/dev/null' </dev/null; then
-    lab copy "$test_lab" tests/Pester /host/
-    lab run "$test_lab" --timeout 2400 -- 'LIGHTVM_TEST_HOST=xen LIGHTVM_TEST_KERNEL=/lightvm/guests/tiny.elf pwsh -NoProfile -File /host/Pester/Invoke-Tests.ps1 -ModulePath /lightvm/module/LightVM' </dev/null 2>&1 | tee "$artifacts/lab-pester.log" || true
+    # As the tests find them in the tree: the help's examples are run as well.
+    lab run "$test_lab" -- 'mkdir -p /host/tree/tests /host/tree/docs' </dev/null
+    lab copy "$test_lab" tests/Pester /host/tree/tests/
+    lab copy "$test_lab" docs/help /host/tree/docs/
+    lab run "$test_lab" --timeout 2400 -- 'LIGHTVM_TEST_HOST=xen LIGHTVM_TEST_KERNEL=/lightvm/guests/tiny.elf pwsh -NoProfile -File /host/tree/tests/Pester/Invoke-Tests.ps1 -ModulePath /lightvm/module/LightVM' </dev/null 2>&1 | tee "$artifacts/lab-pester.log" || true
     count_pester "$artifacts/lab-pester.log"
   else
     local tests

@@ -20,7 +20,9 @@ public sealed class XenContractHost() : ContractHost(XenHypervisor.Open(), Xenst
         var domains = Dom0.Output("xl", "list").Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(line => line[..line.IndexOf(' ')]);
         var channels = Dom0.Output("lsevtchn", "0").Split('\n', StringSplitOptions.RemoveEmptyEntries).Length;
         var nodes = Dom0.Output("xenstore-ls", "-f").Split('\n', StringSplitOptions.RemoveEmptyEntries)
-            .Where(node => !node.StartsWith("/tool/", StringComparison.Ordinal)).Select(node => node.Split(" = ")[0]);
+            .Select(node => node.Split(" = ")[0])
+            // What belongs to no domain: the roots that the first domain ever brings, and the tools' own corner.
+            .Where(node => node is not ("/vm" or "/libxl") && !node.StartsWith("/tool", StringComparison.Ordinal));
         return $"domains: {string.Join(", ", domains)}\nevent channels of dom0: {channels}\nstore nodes:\n{string.Join('\n', nodes)}";
     }
 }
