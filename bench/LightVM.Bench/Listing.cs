@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using LightVM.Hosts;
+using LightVM.Hypervisor;
 using LightVM.Xen;
 
 namespace LightVM.Bench;
@@ -9,7 +10,7 @@ internal static class Listing
 {
     public static void Measure(LvmHost host, int others, int samples, Results results)
     {
-        using var hypervisor = XenHypervisor.Open();
+        using IHypervisor hypervisor = XenHypervisor.Open();
         for (var i = -5; i < samples; i++)
         {
             var begin = Stopwatch.GetTimestamp();

@@ -12,7 +12,7 @@ internal sealed class FailingHypervisor(IHypervisor inner, int failingCall) : IH
 
     public HypervisorInfo GetInfo() => inner.GetInfo();
 
-    public IReadOnlyList<DomainInfo> ListDomains() => inner.ListDomains();
+    public void ListDomains(List<DomainInfo> into) => inner.ListDomains(into);
 
     public DomainInfo? FindDomain(uint id) => inner.FindDomain(id);
 
@@ -104,6 +104,8 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
     public DirectoryEntry? Find(DomainKey key) => inner.Find(key);
 
     public void Refresh() => inner.Refresh();
+
+    public void TakeInChanges() => inner.TakeInChanges();
 
     public IReadOnlyList<Guid> UuidsByName(string name) => inner.UuidsByName(name);
 

@@ -16,6 +16,7 @@ public sealed class LvmHost : IDisposable
     private readonly IHypervisor _hypervisor;
     private readonly IDomainDirectory _directory;
     private readonly ImageCache _images;
+    private List<DomainInfo>? _listBuffer;
 
     /// <summary>A host out of its two halves, which it owns from now on.</summary>
     public LvmHost(IHypervisor hypervisor, IDomainDirectory directory)
@@ -58,12 +59,22 @@ public sealed class LvmHost : IDisposable
     /// <summary>All domains in the order of their ids, the control domain first.</summary>
     public IReadOnlyList<Domain> ListDomains()
     {
-        _directory.Refresh();
+        _directory.TakeInChanges();
         var now = DateTimeOffset.UtcNow;
-        var infos = _hypervisor.ListDomains();
-        var domains = new Domain[infos.Count];
-        for (var i = 0; i < domains.Length; i++) domains[i] = Describe(infos[i], now);
-        return domains;
+        // The hypervisor's records of a thousand domains are too large to be made and thrown away each time.
+        var infos = Interlocked.Exchange(ref _listBuffer, null) ?? [];
+        try
+        {
+            _hypervisor.ListDomains(infos);
+            var domains = new Domain[infos.Count];
+            for (var i = 0; i < domains.Length; i++) domains[i] = Describe(infos[i], now);
+            return domains;
+        }
+        finally
+        {
+            infos.Clear();
+            _listBuffer = infos;
+        }
     }
 
     /// <summary>The domain with an id. Errors: DomainNotFound.</summary>
@@ -96,6 +107,7 @@ public sealed class LvmHost : IDisposable
     /// <summary>The domain with a name, an id or a uuid written as text, in this order. Errors: DomainNotFound, DomainAmbiguous.</summary>
     public Domain GetDomain(string reference)
     {
+        _directory.Refresh();
         var domains = ListDomains();
         var named = domains.Where(domain => domain.Name == reference && domain.State != DomainState.Dying).ToList();
         if (named.Count > 1) throw new LvmException(ErrorIds.DomainAmbiguous, $"{named.Count} domains have the name '{reference}': ids {string.Join(", ", named.Select(domain => domain.Id))}");

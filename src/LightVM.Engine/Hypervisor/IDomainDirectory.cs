@@ -38,8 +38,14 @@ public interface IDomainDirectory : IDisposable
     /// <summary>What is known of a domain; null when nothing is. Answers from memory where nothing has changed.</summary>
     DirectoryEntry? Find(DomainKey key);
 
-    /// <summary>Makes what <see cref="Find"/> and <see cref="UuidsByName"/> answer current as of now: call once before a pass over many domains.</summary>
+    /// <summary>Makes what <see cref="Find"/> and <see cref="UuidsByName"/> answer current as of now, which takes a question to the store.</summary>
     void Refresh();
+
+    /// <summary>
+    /// Takes in the changes that have arrived, without asking: a name that somebody else changed this very moment may still be the
+    /// old one. What a pass over many domains begins with.
+    /// </summary>
+    void TakeInChanges();
 
     /// <summary>The uuids that are published under a name. Some may belong to domains that are gone.</summary>
     IReadOnlyList<Guid> UuidsByName(string name);

@@ -25,8 +25,16 @@ public interface IHypervisor : IDisposable
     /// <summary>Version, capabilities, CPUs, and the memory that is free now.</summary>
     HypervisorInfo GetInfo();
 
-    /// <summary>All domains in the order of their ids, dom0 first; one pass.</summary>
-    IReadOnlyList<DomainInfo> ListDomains();
+    /// <summary>Adds all domains to a list, in the order of their ids, dom0 first; one pass. The list is the caller's to use again: it is large.</summary>
+    void ListDomains(List<DomainInfo> into);
+
+    /// <summary>All domains in the order of their ids, dom0 first.</summary>
+    List<DomainInfo> ListDomains()
+    {
+        var domains = new List<DomainInfo>();
+        ListDomains(domains);
+        return domains;
+    }
 
     /// <summary>One domain by its id; null when there is none.</summary>
     DomainInfo? FindDomain(uint id);

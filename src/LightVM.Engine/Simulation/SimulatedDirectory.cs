@@ -23,6 +23,8 @@ internal sealed class SimulatedDirectory : IDomainDirectory
         // Nobody else writes here.
     }
 
+    public void TakeInChanges() => Refresh();
+
     public IReadOnlyList<Guid> UuidsByName(string name)
     {
         lock (_lock) return _entries.Where(entry => entry.Value.Name == name).Select(entry => entry.Key).ToArray();

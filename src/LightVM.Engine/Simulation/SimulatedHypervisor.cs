@@ -30,9 +30,12 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
         }
     }
 
-    public IReadOnlyList<DomainInfo> ListDomains()
+    public void ListDomains(List<DomainInfo> into)
     {
-        lock (machine.Lock) return machine.Domains.Select(domain => domain.Describe()).ToArray();
+        lock (machine.Lock)
+        {
+            foreach (var domain in machine.Domains) into.Add(domain.Describe());
+        }
     }
 
     public DomainInfo? FindDomain(uint id)

@@ -67,10 +67,9 @@ internal sealed class XenHypervisor : IHypervisor
         };
     }
 
-    public unsafe IReadOnlyList<DomainInfo> ListDomains()
+    public unsafe void ListDomains(List<DomainInfo> into)
     {
         using var lease = Rent();
-        var domains = new List<DomainInfo>();
         var buffer = ArrayPool<NativeDomain>.Shared.Rent((int)ListBatch);
         try
         {
@@ -80,9 +79,9 @@ internal sealed class XenHypervisor : IHypervisor
                 {
                     var count = XenControl.ListDomains(lease.Handle, first, ListBatch, entries);
                     if (count < 0) throw lease.Failure("list domains", count);
-                    domains.EnsureCapacity(domains.Count + count);
-                    for (var i = 0; i < count; i++) domains.Add(Describe(entries[i]));
-                    if (count < ListBatch) return domains;
+                    into.EnsureCapacity(into.Count + count);
+                    for (var i = 0; i < count; i++) into.Add(Describe(entries[i]));
+                    if (count < ListBatch) return;
                     first = entries[count - 1].Id + 1;
                 }
             }

@@ -10,7 +10,7 @@ namespace LightVM.Xen;
 /// </summary>
 /// <remarks>
 /// Names are kept in memory, by uuid. One watch on /vm tells which of them changed: every toolstack writes there when it makes, renames
-/// and removes a domain, and never else. So a listing of a thousand domains asks the store once.
+/// and removes a domain, and never else. So a listing of a thousand domains does not ask the store at all.
 /// </remarks>
 internal sealed class XenstoreDirectory : IDomainDirectory
 {
@@ -80,6 +80,14 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         lock (_lock)
         {
             foreach (var path in _pipeline.ReadEvents()) Forget(path);
+        }
+    }
+
+    public void TakeInChanges()
+    {
+        lock (_lock)
+        {
+            foreach (var path in _pipeline.TakeEvents()) Forget(path);
         }
     }
 

@@ -18,6 +18,7 @@ internal sealed class XenstorePipeline : IDisposable
     private const int Tries = 32;
 
     private readonly object _lock = new();
+    private readonly string _path;
     private readonly List<(string Path, string Token)> _watches = [];
     private readonly Queue<string> _events = new();
     private Socket? _socket;
@@ -25,13 +26,19 @@ internal sealed class XenstorePipeline : IDisposable
     private int _begin;
     private int _end;
 
-    private XenstorePipeline(Socket socket)
+    private XenstorePipeline(string path)
     {
-        _socket = socket;
+        _path = path;
+        _socket = Connect();
     }
 
-    /// <summary>Opens a connection. Errors: XenstoreUnavailable, XenNotPrivileged.</summary>
-    public static XenstorePipeline Open() => new(Connect());
+    /// <summary>Opens a connection to the socket that libxenstore would open. Errors: XenstoreUnavailable, XenNotPrivileged.</summary>
+    public static XenstorePipeline Open() => Open(
+        Environment.GetEnvironmentVariable("XENSTORED_PATH") is { Length: > 0 } path ? path
+        : Path.Combine(Environment.GetEnvironmentVariable("XENSTORED_RUNDIR") is { Length: > 0 } folder ? folder : "/run/xenstored", "socket"));
+
+    /// <summary>Opens a connection to a socket. Errors: XenstoreUnavailable, XenNotPrivileged.</summary>
+    internal static XenstorePipeline Open(string path) => new(path);
 
     /// <summary>Asks to be told of every change below a path, beginning with the path itself. A connection that has to be made anew asks again.</summary>
     public void Watch(string path, string token)
@@ -54,9 +61,23 @@ internal sealed class XenstorePipeline : IDisposable
                 Send(XenstoreMessage.GetDomainPath, 0, "0"u8);
                 if (ReadReply(out _) is { } error) throw Refused("/local/domain/0", error);
             });
-            var events = _events.ToArray();
-            _events.Clear();
-            return events;
+            return DrainEvents();
+        }
+    }
+
+    /// <summary>The paths of the changes that have arrived, without a question to the store.</summary>
+    public IReadOnlyList<string> TakeEvents()
+    {
+        lock (_lock)
+        {
+            Connected(() =>
+            {
+                while (_end > _begin || _socket!.Available > 0)
+                {
+                    if (ReadMessage(out _) is var type && type != XenstoreMessage.WatchEvent) throw new InvalidDataException($"an answer of type {type} to no question");
+                }
+            });
+            return DrainEvents();
         }
     }
 
@@ -141,22 +162,19 @@ internal sealed class XenstorePipeline : IDisposable
         lock (_lock) Disconnect();
     }
 
-    private static Socket Connect()
+    private Socket Connect()
     {
-        // Where libxenstore looks.
-        var path = Environment.GetEnvironmentVariable("XENSTORED_PATH") is { Length: > 0 } given ? given
-            : Path.Combine(Environment.GetEnvironmentVariable("XENSTORED_RUNDIR") is { Length: > 0 } folder ? folder : "/run/xenstored", "socket");
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            socket.Connect(new UnixDomainSocketEndPoint(path));
+            socket.Connect(new UnixDomainSocketEndPoint(_path));
             return socket;
         }
         catch (SocketException error)
         {
             socket.Dispose();
             throw new LvmException(error.SocketErrorCode == SocketError.AccessDenied ? ErrorIds.XenNotPrivileged : ErrorIds.XenstoreUnavailable,
-                $"Xenstore cannot be reached at '{path}': {error.Message.TrimEnd('.')}", error)
+                $"Xenstore cannot be reached at '{_path}': {error.Message.TrimEnd('.')}", error)
             { Operation = "connect to Xenstore" };
         }
     }
@@ -224,23 +242,30 @@ internal sealed class XenstorePipeline : IDisposable
     /// <summary>Reads one answer: its text, or the name of the error (result), "EQUOTA".</summary>
     private string? ReadReply(out string text)
     {
-        while (true)
-        {
-            var header = Receive(XenstoreBatch.HeaderSize);
-            var type = (XenstoreMessage)BinaryPrimitives.ReadUInt32LittleEndian(header);
-            var length = BinaryPrimitives.ReadUInt32LittleEndian(header[12..]);
-            if (length > XenstoreBatch.MaxPayload) throw new InvalidDataException($"an answer of {length} bytes");
-            var payload = Receive((int)length);
-            if (type == XenstoreMessage.WatchEvent)
-            {
-                var end = payload.IndexOf((byte)0); // path, NUL, token, NUL
-                _events.Enqueue(Encoding.UTF8.GetString(end < 0 ? payload : payload[..end]));
-                continue;
-            }
+        XenstoreMessage type;
+        do type = ReadMessage(out text);
+        while (type == XenstoreMessage.WatchEvent);
+        return type == XenstoreMessage.Error ? text : null;
+    }
 
-            text = Encoding.UTF8.GetString(payload).TrimEnd('\0');
-            return type == XenstoreMessage.Error ? text : null;
-        }
+    /// <summary>Reads one message. A watch event's path is queued; of all others the text is given.</summary>
+    private XenstoreMessage ReadMessage(out string text)
+    {
+        var header = Receive(XenstoreBatch.HeaderSize);
+        var type = (XenstoreMessage)BinaryPrimitives.ReadUInt32LittleEndian(header);
+        var length = BinaryPrimitives.ReadUInt32LittleEndian(header[12..]);
+        if (length > XenstoreBatch.MaxPayload) throw new InvalidDataException($"an answer of {length} bytes");
+        text = Encoding.UTF8.GetString(Receive((int)length)).TrimEnd('\0');
+        if (type == XenstoreMessage.WatchEvent) _events.Enqueue(text.Split('\0')[0]); // path, NUL, token
+        return type;
+    }
+
+    private string[] DrainEvents()
+    {
+        if (_events.Count == 0) return [];
+        var events = _events.ToArray();
+        _events.Clear();
+        return events;
     }
 
     /// <summary>The next bytes of the connection; valid until the next call.</summary>
