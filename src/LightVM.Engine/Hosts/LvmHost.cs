@@ -136,7 +136,7 @@ public sealed class LvmHost : IDisposable
     /// <summary>Stops a domain's vCPUs. A domain that is paused stays so. Errors: DomainGone, DomainProtected, DomainInvalidState.</summary>
     public Domain PauseDomain(DomainKey key) => Change(key, "pause", info =>
     {
-        if (info.State is DomainState.Shutdown or DomainState.Crashed or DomainState.Dying)
+        if (info.State is DomainState.Shutdown or DomainState.Crashed)
             throw new LvmException(ErrorIds.DomainInvalidState, $"it is {info.State}");
         if (info.State != DomainState.Paused) _hypervisor.Pause(key.Id);
     });
@@ -144,7 +144,7 @@ public sealed class LvmHost : IDisposable
     /// <summary>Lets a paused domain run. One that runs already is left alone. Errors: DomainGone, DomainProtected, DomainInvalidState.</summary>
     public Domain UnpauseDomain(DomainKey key) => Change(key, "unpause", info =>
     {
-        if (info.State is DomainState.Shutdown or DomainState.Crashed or DomainState.Dying)
+        if (info.State is DomainState.Shutdown or DomainState.Crashed)
             throw new LvmException(ErrorIds.DomainInvalidState, $"it is {info.State}");
         if (info.State == DomainState.Paused) _hypervisor.Unpause(key.Id);
     });
@@ -217,9 +217,12 @@ public sealed class LvmHost : IDisposable
         }
     }
 
-    /// <summary>The domain that was meant: a hypercall tells whether its id still names it.</summary>
+    /// <summary>
+    /// The domain that was meant: a hypercall tells whether its id still names it. One that is dying is gone: it was destroyed, and is
+    /// only listed until the last daemon lets go of its pages.
+    /// </summary>
     private DomainInfo Require(DomainKey key, string operation) =>
-        _hypervisor.FindDomain(key.Id) is { } info && info.Key == key
+        _hypervisor.FindDomain(key.Id) is { State: not DomainState.Dying } info && info.Key == key
             ? info
             : throw new LvmException(ErrorIds.DomainGone, $"domain {key} is gone").During(operation, NameOf(key));
 
