@@ -304,10 +304,10 @@ add_pwsh() {
     return
   fi
   say "adding PowerShell from $pwsh_root"
-  mkdir -p "$root/opt/pwsh"
-  cp -rL "$pwsh_root/." "$root/opt/pwsh/"
-  chmod 755 "$root/opt/pwsh/pwsh"
-  ln -s /opt/pwsh/pwsh "$root/usr/local/bin/pwsh"
+  mkdir -p "$root/opt/microsoft/powershell/7"
+  cp -rL "$pwsh_root/." "$root/opt/microsoft/powershell/7/"
+  chmod 755 "$root/opt/microsoft/powershell/7/pwsh"
+  ln -s /opt/microsoft/powershell/7/pwsh "$root/usr/local/bin/pwsh"
 }
 
 # One key pair of the user and one of dom0 for all labs, made once: a lab that runs stays reachable when the image
