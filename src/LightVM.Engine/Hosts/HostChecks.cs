@@ -24,7 +24,7 @@ public static class HostChecks
             var (handle, fileOrProblem) = NativeLibraries.Load(library);
             checks.Add(handle != IntPtr.Zero
                 ? Passed($"Library {library.Name}", fileOrProblem)
-                : Failed($"Library {library.Name}", fileOrProblem, $"{ErrorCatalog.Get(ErrorIds.XenLibraryMissing).Remedy} ({library.Override})"));
+                : Failed($"Library {library.Name}", $"{fileOrProblem}; it is needed for {library.Purpose}", $"{ErrorCatalog.Get(ErrorIds.XenLibraryMissing).Remedy} ({library.Override})"));
         }
 
         foreach (var (name, open) in XenInterfaces.All)

@@ -37,9 +37,9 @@ internal sealed partial class XenstoreClient : IDisposable
     }
 
     /// <summary>The value of a node; null when there is no such node.</summary>
-    public unsafe string? Read(string path, uint transaction = None)
+    public unsafe string? Read(string path)
     {
-        var value = Read(_handle, transaction, path, out var length);
+        var value = Read(_handle, None, path, out var length);
         if (value == null)
         {
             var errno = Marshal.GetLastPInvokeError();
