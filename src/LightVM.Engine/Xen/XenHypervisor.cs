@@ -230,7 +230,6 @@ internal sealed class XenHypervisor : IHypervisor
     {
         using var lease = Rent();
         var result = XenControl.GetHost(lease.Handle, out var host);
-        if (result >= 0) return (int)(host.VersionMajor * 100 + host.VersionMinor);
         // The version is asked for first and by an interface that never changes; what fails after it is the unstable rest.
         if (host.VersionMajor != 0) return (int)(host.VersionMajor * 100 + host.VersionMinor);
         throw lease.Failure("ask the hypervisor about itself", result);

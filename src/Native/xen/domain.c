@@ -71,11 +71,6 @@ int lvm_domain_create(lvm_xen *handle, const struct lvm_shape *shape, uint32_t *
     if (error)
         return error;
     error = LVM_CALL(xc_domain_max_vcpus(handle->xc, *domid, shape->vcpus));
-    if (!error && shape->type == LVM_PVH) {
-        /* Nested page tables: 1 MiB a vCPU and 8 bytes a page, what xl reserves (libxl_get_required_paging_memory). */
-        uint64_t pool_kib = 1024ull * shape->vcpus + 8ull * shape->memory_mib;
-        error = LVM_CALL(xc_set_paging_mempool_size(handle->xc, *domid, (pool_kib + 1023) / 1024 * 1024 * 1024));
-    }
     if (error)
         xc_domain_destroy(handle->xc, *domid);
     return error;
@@ -107,6 +102,11 @@ int lvm_domain_set_limits(lvm_xen *handle, uint32_t domid, const struct lvm_shap
     int error = LVM_CALL(xc_domain_setmaxmem(handle->xc, domid, max_memory_kib));
     if (!error && shape->type == LVM_PV) /* the size that a PV guest is told of by its memory map */
         error = LVM_CALL(xc_domain_set_memmap_limit(handle->xc, domid, (unsigned long)max_memory_kib));
+    if (!error && shape->type == LVM_PVH) {
+        /* Nested page tables: 1 MiB a vCPU and 8 KiB a MiB, what xl reserves (libxl_get_required_paging_memory). */
+        uint64_t pool_kib = 1024ull * shape->vcpus + 8ull * (max_memory_kib / 1024);
+        error = LVM_CALL(xc_set_paging_mempool_size(handle->xc, domid, (pool_kib + 1023) / 1024 * 1024 * 1024));
+    }
     if (!error) /* TSC mode 0: native where it is safe, emulated where it is not */
         error = LVM_CALL(xc_domain_set_tsc_info(handle->xc, domid, 0, 0, 0, 0));
     if (!error)
