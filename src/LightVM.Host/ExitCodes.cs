@@ -27,6 +27,7 @@ internal static class ExitCodes
         (ErrorKind.NotAvailable, 8),
         (ErrorKind.InvalidState, 9),
         (ErrorKind.Cancelled, 10),
+        (ErrorKind.TimedOut, 11),
     ];
 
     /// <summary>All kinds of errors with their exit codes.</summary>

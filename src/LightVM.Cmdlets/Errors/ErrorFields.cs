@@ -24,6 +24,7 @@ internal sealed record ErrorFields(string Id, ErrorCategory Category, string Mes
         ErrorKind.NotAvailable => ErrorCategory.ResourceUnavailable,
         ErrorKind.InvalidState => ErrorCategory.InvalidOperation,
         ErrorKind.Cancelled => ErrorCategory.OperationStopped,
+        ErrorKind.TimedOut => ErrorCategory.OperationTimeout,
         _ => ErrorCategory.NotSpecified,
     };
 

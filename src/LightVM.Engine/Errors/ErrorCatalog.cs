@@ -49,7 +49,28 @@ public static class ErrorCatalog
         new(ErrorIds.DomainInvalidState, ErrorKind.InvalidState, "Look at the domain's state (Get-LvmDomain) and try again when it fits."),
         new(ErrorIds.DomainNameInvalid, ErrorKind.InvalidInput, "A name has 1 to 80 characters out of letters, digits and . _ + : @ - and is not a number."),
 
-        new(ErrorIds.ConsoleUnavailable, ErrorKind.NotAvailable, "Check that xenconsoled runs and that the domain has a console."),
+        new(ErrorIds.ConsoleUnavailable, ErrorKind.NotAvailable, "Check that xenconsoled runs, that the domain has a console, and that no other program is attached to it (xl console)."),
+
+        new(ErrorIds.VirtualDeviceInvalid, ErrorKind.InvalidInput, "Use a name of xen-vbd-interface(7): xvda, xvdb1, hda, sda, d0p1."),
+        new(ErrorIds.NetworkAdapterInvalid, ErrorKind.InvalidInput, "Mend what is named: the address, the bridge, the rate or the number of queues."),
+        new(ErrorIds.DeviceIdTaken, ErrorKind.Conflict, "Choose another virtual device, or remove the one that has it (Get-LvmDisk, Get-LvmNetworkAdapter)."),
+        new(ErrorIds.TooManyDevices, ErrorKind.ResourceExhausted, "A domain has at most 16 devices of a kind; remove one first."),
+        new(ErrorIds.DeviceNotFound, ErrorKind.NotFound, "Get-LvmNetworkAdapter and Get-LvmDisk (lightvm network-list, block-list) show the devices there are."),
+        new(ErrorIds.DeviceFailure, ErrorKind.Failure, "See the log of the device daemon (journalctl -u lightvm-devd) and of dom0's kernel (dmesg)."),
+        new(ErrorIds.DeviceTimeout, ErrorKind.TimedOut, "Check that xen-netback and xen-blkback are loaded and that the device daemon answers (Get-LvmService)."),
+        new(ErrorIds.DeviceBusy, ErrorKind.TimedOut, "The guest holds on to the device: unmount it there, or use -Force, which takes it away all the same."),
+        new(ErrorIds.MacAddressTaken, ErrorKind.Conflict, "Leave the address out, so that a free one is made up, or choose another."),
+        new(ErrorIds.DiskNotFound, ErrorKind.NotFound, "Check the path of the disk; it is a path of the control domain."),
+        new(ErrorIds.DiskInvalid, ErrorKind.InvalidInput, "Use type phy for a block device and type file for an image file that is not empty."),
+        new(ErrorIds.DiskInUse, ErrorKind.Conflict, "A disk that somebody may write belongs to one domain at a time: remove it there, or attach it read-only to all."),
+        new(ErrorIds.StoreQuotaExceeded, ErrorKind.ResourceExhausted, "Remove domains or nodes from the store, or raise xenstored's limits (--entry-nb, --entry-size, --transaction)."),
+
+        new(ErrorIds.ShutdownTimeout, ErrorKind.TimedOut, "Wait longer (-Timeout), or end the domain without its guest's consent (Stop-LvmDomain -Force, -TurnOff)."),
+        new(ErrorIds.WaitTimeout, ErrorKind.TimedOut, "Wait longer (-Timeout), or look at the guest's console (Get-LvmConsole)."),
+
+        new(ErrorIds.DeviceDaemonUnavailable, ErrorKind.NotAvailable, "Start the device daemon (Start-LvmService devd, systemctl start lightvm-devd)."),
+        new(ErrorIds.ServiceNotFound, ErrorKind.NotFound, "Get-LvmService lists the services there are."),
+        new(ErrorIds.ServiceFailure, ErrorKind.Failure, "See the service's log: journalctl -u lightvm-devd, or /var/log/lightvm/devd.log."),
 
         new(ErrorIds.OperationCancelled, ErrorKind.Cancelled, "What had been begun was undone."),
     ];

@@ -53,5 +53,29 @@ public static class ErrorIds
 
     public const string ConsoleUnavailable = nameof(ConsoleUnavailable);
 
+    // Devices.
+    public const string VirtualDeviceInvalid = nameof(VirtualDeviceInvalid);
+    public const string NetworkAdapterInvalid = nameof(NetworkAdapterInvalid);
+    public const string DeviceIdTaken = nameof(DeviceIdTaken);
+    public const string TooManyDevices = nameof(TooManyDevices);
+    public const string DeviceNotFound = nameof(DeviceNotFound);
+    public const string DeviceFailure = nameof(DeviceFailure);
+    public const string DeviceTimeout = nameof(DeviceTimeout);
+    public const string DeviceBusy = nameof(DeviceBusy);
+    public const string MacAddressTaken = nameof(MacAddressTaken);
+    public const string DiskNotFound = nameof(DiskNotFound);
+    public const string DiskInvalid = nameof(DiskInvalid);
+    public const string DiskInUse = nameof(DiskInUse);
+    public const string StoreQuotaExceeded = nameof(StoreQuotaExceeded);
+
+    // Ends of guests, and waiting.
+    public const string ShutdownTimeout = nameof(ShutdownTimeout);
+    public const string WaitTimeout = nameof(WaitTimeout);
+
+    // Daemons.
+    public const string DeviceDaemonUnavailable = nameof(DeviceDaemonUnavailable);
+    public const string ServiceNotFound = nameof(ServiceNotFound);
+    public const string ServiceFailure = nameof(ServiceFailure);
+
     public const string OperationCancelled = nameof(OperationCancelled);
 }

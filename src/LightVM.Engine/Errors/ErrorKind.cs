@@ -29,4 +29,7 @@ public enum ErrorKind
 
     /// <summary>The caller gave it up.</summary>
     Cancelled,
+
+    /// <summary>A guest, a driver or a daemon did not answer in time.</summary>
+    TimedOut,
 }
