@@ -18,6 +18,7 @@ public static class ErrnoText
     public const int ENOSPC = 28;
     public const int ENOSYS = 38;
     public const int EOPNOTSUPP = 95;
+    public const int ENOBUFS = 105;
 
     private static readonly Dictionary<int, string> Names = new()
     {
@@ -34,6 +35,7 @@ public static class ErrnoText
         [ENOSPC] = nameof(ENOSPC),
         [ENOSYS] = nameof(ENOSYS),
         [EOPNOTSUPP] = nameof(EOPNOTSUPP),
+        [ENOBUFS] = nameof(ENOBUFS),
     };
 
     /// <summary>"ENOMEM, Cannot allocate memory"; "errno 123, …" for one without a name here.</summary>

@@ -10,7 +10,7 @@ public static class ErrorCatalog
     [
         new(ErrorIds.XenNotRunning, ErrorKind.NotAvailable, "Boot this machine under Xen, or use the simulated host (Connect-LvmHost -Simulated, lightvm --simulated)."),
         new(ErrorIds.XenNotPrivileged, ErrorKind.PermissionDenied, "Run as root in the control domain (dom0)."),
-        new(ErrorIds.XenLibraryMissing, ErrorKind.NotAvailable, "Install Xen's libraries (Debian: libxenmisc4.17 libxenstore4, with xen-utils), or name the file in the library's environment variable (about_LightVM)."),
+        new(ErrorIds.XenLibraryMissing, ErrorKind.NotAvailable, "Install the libraries (Debian: libxenmisc4.17 libxenstore4, with xen-utils, and libudev1), or name the file in the library's environment variable (about_LightVM)."),
         new(ErrorIds.XenLibraryMismatch, ErrorKind.NotAvailable, "Build liblightvm-xen against the libxen-dev of the Xen that runs here (./build.sh)."),
         new(ErrorIds.XenstoreUnavailable, ErrorKind.NotAvailable, "Start xenstored (Debian: systemctl start xen)."),
         new(ErrorIds.HypervisorFailure, ErrorKind.Failure, "See the hypervisor's log (xl dmesg) and libxc's messages in this error."),

@@ -19,6 +19,7 @@ public static class NativeLibraries
     internal const string EventChannel = "xenevtchn";
     internal const string GrantTable = "xengnttab";
     internal const string ForeignMemory = "xenforeignmemory";
+    internal const string Udev = "udev";
 
     /// <summary>The one table of them. The shim brings libxenctrl, libxenguest and libxentoollog along, whose ABI is not stable or needs C.</summary>
     public static IReadOnlyList<NativeLibraryDescription> All { get; } =
@@ -28,6 +29,7 @@ public static class NativeLibraries
         new(EventChannel, "LIGHTVM_LIBXENEVTCHN", ["libxenevtchn.so.1", "libxenevtchn.so"], "event channels"),
         new(GrantTable, "LIGHTVM_LIBXENGNTTAB", ["libxengnttab.so.1", "libxengnttab.so"], "grant tables"),
         new(ForeignMemory, "LIGHTVM_LIBXENFOREIGNMEMORY", ["libxenforeignmemory.so.1", "libxenforeignmemory.so"], "guests' memory"),
+        new(Udev, "LIGHTVM_LIBUDEV", ["libudev.so.1", "libudev.so"], "the kernel's events of devices"),
     ];
 
     /// <summary>Loads a library. The result is the file that was loaded, or why none was.</summary>
