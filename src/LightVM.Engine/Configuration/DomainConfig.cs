@@ -159,7 +159,7 @@ public sealed class DomainConfig : IEquatable<DomainConfig>
         CpuMap = Frozen(draft.CpuMap, IReadOnlyList<int> (cpus) => Frozen(cpus, cpu => cpu));
         AddressSize = draft.AddressSize ?? 64;
         Paused = draft.Paused ?? false;
-        Vifs = Frozen(draft.Vifs, Canonical);
+        Vifs = Frozen(draft.Vifs, DomainConfigRules.Canonical);
         Vbds = Frozen(draft.Vbds, vbd => vbd);
         Type = draft.Type ?? GuestType.PV;
         DeviceMethod = draft.DeviceMethod;
@@ -174,10 +174,4 @@ public sealed class DomainConfig : IEquatable<DomainConfig>
 
     private static ReadOnlyCollection<TOut> Frozen<TIn, TOut>(IReadOnlyList<TIn>? list, Func<TIn, TOut> each) =>
         Array.AsReadOnly((list ?? []).Select(each).ToArray());
-
-    private static NetworkConfig Canonical(NetworkConfig vif)
-    {
-        var hasMac = MacAddress.TryParse(vif.Mac ?? "", out var mac, out _) && mac != MacAddress.None;
-        return vif with { Ip = vif.Ip == DomainConfigRules.NoIp ? null : vif.Ip, Mac = hasMac ? mac : null };
-    }
 }

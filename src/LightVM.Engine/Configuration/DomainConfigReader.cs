@@ -146,6 +146,9 @@ internal sealed class DomainConfigReader
             ["ip"] = (ip, at) => vif = vif with { Ip = TakeText(ip, at) },
             ["mac"] = (mac, at) => vif = vif with { Mac = TakeText(mac, at) },
             ["bridge"] = (bridge, at) => vif = vif with { Bridge = TakeText(bridge, at) },
+            ["rate"] = (rate, at) => vif = vif with { Rate = TakeText(rate, at) },
+            ["queues"] = (queues, at) => vif = vif with { QueueCount = TakeInteger(queues, at) },
+            ["trusted"] = (trusted, at) => vif = vif with { Trusted = TakeBoolean(trusted, at) ?? true },
         });
         return vif;
     }

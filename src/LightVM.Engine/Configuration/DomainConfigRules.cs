@@ -21,6 +21,9 @@ internal sealed class DomainConfigRules
     /// <summary>Chaos' limit on devices of one kind.</summary>
     internal const int MaxDevices = 16;
 
+    /// <summary>No limit of Xen's, but far beyond what netback offers by itself: a queue for each CPU of its domain, and at most eight.</summary>
+    internal const int MaxQueues = 64;
+
     /// <summary>PV: start_info.cmd_line in Xen's public/xen.h is 1024 bytes with the closing NUL, and libxc cuts silently.</summary>
     internal const int MaxCommandLinePv = 1024 - 1;
 
@@ -59,6 +62,30 @@ internal sealed class DomainConfigRules
         rules.CheckLifecycle(draft);
         return rules.errors;
     }
+
+    /// <summary>Everything that is wrong with an interface of its own, as for one that is added to a domain. Paths begin at the interface: "$.mac".</summary>
+    internal static IReadOnlyList<ConfigError> Check(NetworkConfig vif)
+    {
+        var rules = new DomainConfigRules(complete: true);
+        rules.CheckVif("$", vif);
+        return rules.errors;
+    }
+
+    /// <summary>Everything that is wrong with a disk of its own, as for one that is added to a domain. Paths begin at the disk: "$.vdev".</summary>
+    internal static IReadOnlyList<ConfigError> Check(DiskConfig vbd)
+    {
+        var rules = new DomainConfigRules(complete: true);
+        rules.CheckVbd("$", vbd);
+        return rules.errors;
+    }
+
+    /// <summary>A valid interface in the one spelling that a <see cref="DomainConfig"/> has for it.</summary>
+    internal static NetworkConfig Canonical(NetworkConfig vif) => vif with
+    {
+        Ip = vif.Ip == NoIp ? null : vif.Ip,
+        Mac = MacAddress.TryParse(vif.Mac ?? "", out var mac, out _) && mac != MacAddress.None ? mac : null,
+        Rate = RateLimit.TryParse(vif.Rate ?? "", out var rate, out _) ? rate.ToString() : null,
+    };
 
     private void CheckNameAndKernel(DomainConfigDraft draft, bool requireKernel)
     {
@@ -147,13 +174,22 @@ internal sealed class DomainConfigRules
                 continue;
             }
 
-            if (vif.Ip is not null && !IsAddress(vif.Ip)) Wrong($"{path}.ip", "must be an IPv4 or IPv6 address, such as \"10.0.0.2\"");
-            if (vif.Bridge is not null) CheckBridge($"{path}.bridge", vif.Bridge);
-            if (vif.Mac is null) continue;
-
-            if (!MacAddress.TryParse(vif.Mac, out var mac, out var why)) Wrong($"{path}.mac", why);
-            else if (mac != MacAddress.None && !holders.TryAdd(mac, i)) Wrong($"{path}.mac", $"is the address of $.vifs[{holders[mac]}] already");
+            if (CheckVif(path, vif) is { } mac && !holders.TryAdd(mac, i)) Wrong($"{path}.mac", $"is the address of $.vifs[{holders[mac]}] already");
         }
+    }
+
+    /// <returns>The interface's hardware address, null when it has none or a wrong one.</returns>
+    private string? CheckVif(string path, NetworkConfig vif)
+    {
+        if (vif.Ip is not null && !IsAddress(vif.Ip)) Wrong($"{path}.ip", "must be an IPv4 or IPv6 address, such as \"10.0.0.2\"");
+        if (vif.Bridge is not null) CheckBridge($"{path}.bridge", vif.Bridge);
+        if (vif.Rate is not null && !RateLimit.TryParse(vif.Rate, out _, out var why)) Wrong($"{path}.rate", why);
+        if (vif.QueueCount is < 1 or > MaxQueues) Wrong($"{path}.queues", $"must be 1 to {MaxQueues}");
+        if (vif.Mac is null) return null;
+
+        if (MacAddress.TryParse(vif.Mac, out var mac, out why)) return mac == MacAddress.None ? null : mac;
+        Wrong($"{path}.mac", why);
+        return null;
     }
 
     private void CheckBridge(string path, string bridge)
@@ -179,14 +215,21 @@ internal sealed class DomainConfigRules
                 continue;
             }
 
-            CheckPath($"{path}.target", vbd.Target);
-            CheckWord($"{path}.type", vbd.Type, ConfigWords.DiskTypes);
-            CheckWord($"{path}.access", vbd.Access, ConfigWords.DiskAccesses);
-
-            if (vbd.VirtualDevice is null) Missing($"{path}.vdev");
-            else if (!VirtualDevice.TryParse(vbd.VirtualDevice, out var id, out var why)) Wrong($"{path}.vdev", why);
-            else if (!holders.TryAdd(id, i)) Wrong($"{path}.vdev", $"is the same device as $.vbds[{holders[id]}].vdev (device id {id})");
+            if (CheckVbd(path, vbd) is { } id && !holders.TryAdd(id, i)) Wrong($"{path}.vdev", $"is the same device as $.vbds[{holders[id]}].vdev (device id {id})");
         }
+    }
+
+    /// <returns>The disk's device id, null when it has none or a wrong one.</returns>
+    private int? CheckVbd(string path, DiskConfig vbd)
+    {
+        CheckPath($"{path}.target", vbd.Target);
+        CheckWord($"{path}.type", vbd.Type, ConfigWords.DiskTypes);
+        CheckWord($"{path}.access", vbd.Access, ConfigWords.DiskAccesses);
+
+        if (vbd.VirtualDevice is null) Missing($"{path}.vdev");
+        else if (VirtualDevice.TryParse(vbd.VirtualDevice, out var id, out var why)) return id;
+        else Wrong($"{path}.vdev", why);
+        return null;
     }
 
     private void CheckPath(string path, string? value)

@@ -82,6 +82,9 @@ internal static class DomainConfigWriter
             if (vif.Ip is not null) json.WriteString("ip", vif.Ip);
             if (vif.Mac is not null) json.WriteString("mac", vif.Mac);
             if (vif.Bridge is not null) json.WriteString("bridge", vif.Bridge);
+            if (vif.Rate is not null) json.WriteString("rate", vif.Rate);
+            if (vif.QueueCount is { } queues) json.WriteNumber("queues", queues);
+            if (!vif.Trusted) json.WriteBoolean("trusted", vif.Trusted);
             json.WriteEndObject();
         }
 

@@ -7,7 +7,10 @@ namespace LightVM.Configuration;
 /// leading zeros ("00:16:3e:00:00:01"); a draft may leave the zeros out, as Chaos does. Null: one is made up at creation.
 /// </param>
 /// <param name="Bridge">The bridge to join, the name of a Linux interface (at most 15 bytes); null for none.</param>
-/// <param name="Rate">The most that the guest may send, as xl.cfg has it: "10Mb/s", "250KB/s@20ms" (see <see cref="RateLimit"/>); null for no limit.</param>
+/// <param name="Rate">
+/// The most that the guest may send, as xl.cfg has it: "10Mb/s", "250KB/s@20ms" (see <see cref="RateLimit"/>); null for no limit. A
+/// <see cref="DomainConfig"/> holds the shortest text of the limit ("1Mb/s" for "1000Kb/s").
+/// </param>
 /// <param name="QueueCount">How many queues the guest may use, 1 to 64; null for as many as the backend offers.</param>
 /// <param name="Trusted">Whether the guest trusts its backend; one that does not copies all data through buffers of its own (XSA-403).</param>
 /// <remarks>

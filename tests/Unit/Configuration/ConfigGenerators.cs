@@ -23,10 +23,26 @@ internal static class ConfigGenerators
         from characters in Gen.ArrayOf(Gen.Elements(NameCharacters.ToCharArray()), length)
         select "n" + new string(characters);
 
+    private static readonly Gen<ulong> RateNumber = Gen.OneOf(
+        Gen.Choose(1, 9).Select(number => (ulong)number),
+        Gen.Choose(1, int.MaxValue).Select(number => (ulong)number),
+        Gen.Elements<ulong>(1000, 1_000_000, uint.MaxValue / 8, uint.MaxValue / 1_000_000, uint.MaxValue / 1000, uint.MaxValue - 1, uint.MaxValue));
+
+    /// <summary>Rates with numbers from 1 to the highest: some less than a byte in an interval, some too high.</summary>
+    internal static readonly Gen<string> Rate =
+        from number in RateNumber
+        from unit in Gen.Elements("GB/s", "MB/s", "KB/s", "B/s", "Gb/s", "Mb/s", "Kb/s", "b/s")
+        from length in RateNumber
+        from interval in Gen.Elements("", "@s", "@ms", "@us")
+        select number + unit + (interval.Length == 0 ? "" : $"@{length}{interval[1..]}");
+
     private static readonly Gen<NetworkConfig> Vif =
         from ip in OrNull(Gen.Elements("10.0.0.2", "192.168.255.254", "fe80::216:3eff:fe00:1", "::1"))
         from bridge in OrNull(Gen.Elements("xenbr0", "br-lan", "abcdefghijklmno", "brücke"))
-        select new NetworkConfig(ip, null, bridge);
+        from rate in OrNull(Rate.Where(text => RateLimit.TryParse(text, out _, out _)))
+        from queues in OrNothing(Gen.Choose(1, 64))
+        from trusted in Boolean
+        select new NetworkConfig(ip, null, bridge, rate, queues, trusted);
 
     private static readonly Gen<DiskConfig> Vbd =
         from target in Text(30)

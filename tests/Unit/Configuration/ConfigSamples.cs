@@ -30,7 +30,7 @@ internal static class ConfigSamples
         """;
 
     /// <summary>All keys, Chaos' and ours.</summary>
-    internal static readonly string Full = Chaos[..^1].TrimEnd() + """
+    internal static readonly string Full = Chaos[..^1].TrimEnd().Replace("{ }", """{ "rate": "1000KB/s@50ms", "queues": 2, "trusted": false }""", StringComparison.Ordinal) + """
         ,
             "uuid": "6b29fc40-ca47-4067-831d-00dd010662da",
             "max_memory": 128,

@@ -37,6 +37,7 @@ public class DomainConfigReadingTests
 
         Assert.Equal(Guid.Parse("6b29fc40-ca47-4067-831d-00dd010662da"), config.Uuid);
         Assert.Equal(128, config.MaxMemoryMiB);
+        Assert.Equal(new NetworkConfig(null, null, null, "1MB/s", 2, Trusted: false), config.Vifs[1]);
         Assert.False(config.Console);
         Assert.Equal(LifecycleAction.Preserve, config.OnPoweroff);
         Assert.Equal(LifecycleAction.Destroy, config.OnReboot);
@@ -83,7 +84,7 @@ public class DomainConfigReadingTests
               "vifs": [
                 { "mac": "01:00:00:00:00:00", "ip": 5 },
                 "eth0",
-                { "brigde": "xenbr0" }
+                { "brigde": "xenbr0", "rate": "10Mb", "queues": 65, "trusted": 0 }
               ],
               "vbds": [ { "target": "", "vdev": "xvda0", "type": "lvm" } ],
               "ü": 1, "xen": { "pvh": "yes", "dev_method": "noxs" }, "uuid": "1"
@@ -107,6 +108,9 @@ public class DomainConfigReadingTests
                 "$.vifs[0].ip (line 8, column 41): must be a string, not a number",
                 "$.vifs[1] (line 9, column 5): must be an object, not a string",
                 "$.vifs[2].brigde (line 10, column 7): is not a known key; did you mean \"bridge\"?",
+                "$.vifs[2].rate (line 10, column 35): must be a whole number and a unit, such as \"10Mb/s\" or \"250KB/s\" (b: bits, B: bytes), perhaps with an interval: \"1MB/s@20ms\"",
+                "$.vifs[2].queues (line 10, column 53): must be 1 to 64",
+                "$.vifs[2].trusted (line 10, column 68): must be true or false, not a number",
                 "$.vbds[0].access (line 12, column 13): is missing",
                 "$.vbds[0].target (line 12, column 25): must not be empty",
                 "$.vbds[0].vdev (line 12, column 37): must be xvd<letters>[partition], d<disk>p<partition>, hd<letter>[partition] or sd<letter>[partition], such as \"xvda\" or \"xvda1\"",
@@ -127,6 +131,9 @@ public class DomainConfigReadingTests
     [InlineData("\"paused\":1", "$.paused: must be true or false, not a number")]
     [InlineData("\"console\":\"true\"", "$.console: must be true or false, not a string")]
     [InlineData("\"vifs\":{}", "$.vifs: must be an array, not an object")]
+    [InlineData("\"vifs\":[{\"rate\":10}]", "$.vifs[0].rate: must be a string, not a number")]
+    [InlineData("\"vifs\":[{\"queues\":\"2\"}]", "$.vifs[0].queues: must be a whole number, not a string")]
+    [InlineData("\"vifs\":[{\"trusted\":null}]", "$.vifs[0].trusted: must be true or false, not null")]
     [InlineData("\"vbds\":[[]]", "$.vbds[0]: must be an object, not an array")]
     [InlineData("\"xen\":[]", "$.xen: must be an object, not an array")]
     [InlineData("\"uuid\":5", "$.uuid: must be a string, not a number")]

@@ -235,6 +235,30 @@ public class DomainConfigRulesTests
     [Fact]
     public void A_bridge_has_at_most_15_bytes() => Keeps(draft => draft.Vifs = [Vif with { Bridge = "abcdefghijklmno" }]);
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("10")]
+    [InlineData("1b/s")]
+    public void A_rate_is_one_that_netback_can_count(string rate) => Breaks("$.vifs[0].rate", draft => draft.Vifs = [Vif with { Rate = rate }]);
+
+    [Fact]
+    public void Rates_that_limit_alike_are_kept_alike() =>
+        Assert.All(
+            (string[])["10Mb/s", "1250KB/s", "10000Kb/s@50ms", "1250000B/s@50000us"],
+            rate => Assert.Equal("10Mb/s", Keeps(draft => draft.Vifs = [Vif with { Rate = rate }]).Vifs[0].Rate));
+
+    [Theory]
+    [InlineData(int.MinValue)]
+    [InlineData(0)]
+    [InlineData(65)]
+    public void There_are_1_to_64_queues(int count) => Breaks("$.vifs[0].queues", draft => draft.Vifs = [Vif with { QueueCount = count }], "1 to 64");
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(64)]
+    [InlineData(null)]
+    public void The_number_of_queues_may_be_left_to_the_backend(int? count) => Assert.Equal(count, Keeps(draft => draft.Vifs = [Vif with { QueueCount = count }]).Vifs[0].QueueCount);
+
     [Fact]
     public void A_null_among_the_devices_is_an_error_and_no_crash()
     {
@@ -283,6 +307,36 @@ public class DomainConfigRulesTests
         Assert.Equal(ErrorIds.ConfigInvalid, refused.ErrorId);
         Assert.Equal(["$.name", "$.memory", "$.vifs[0].bridge", "$.vifs[0].mac"], refused.Errors.Select(error => error.Path));
         Assert.StartsWith("the form: $.name: must not be empty; $.memory: ", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_interface_of_its_own_obeys_the_rules_of_one_in_a_configuration()
+    {
+        var wrong = new NetworkConfig("x", "x", "a b", "x", 0);
+        var among = new DomainConfigDraft { Name = "guest", MemoryMiB = 16, VcpuCount = 1, Vifs = [wrong] }.Check();
+
+        Assert.Equal(["$.ip", "$.bridge", "$.rate", "$.queues", "$.mac"], DomainConfigRules.Check(wrong).Select(error => error.Path));
+        Assert.Equal(among.Select(error => error.Message), DomainConfigRules.Check(wrong).Select(error => error.Message));
+        Assert.Empty(DomainConfigRules.Check(new NetworkConfig("10.0.0.2", "0:16:3e:0:0:1", "xenbr0", "10Mb/s", 1, Trusted: false)));
+    }
+
+    [Fact]
+    public void An_interface_of_its_own_has_the_spelling_of_one_in_a_configuration()
+    {
+        var vif = new NetworkConfig("0.0.0.0", "0:16:3E:0:0:1", "xenbr0", "1000KB/s@50ms", 2, Trusted: false);
+        Assert.Equal(new NetworkConfig(null, "00:16:3e:00:00:01", "xenbr0", "1MB/s", 2, Trusted: false), DomainConfigRules.Canonical(vif));
+        Assert.Equal(DomainConfigRules.Canonical(vif), Keeps(draft => draft.Vifs = [vif]).Vifs[0]);
+    }
+
+    [Fact]
+    public void A_disk_of_its_own_obeys_the_rules_of_one_in_a_configuration()
+    {
+        var wrong = new DiskConfig("", (DiskType)9, "xvda0", (DiskAccess)9);
+        var among = new DomainConfigDraft { Name = "guest", MemoryMiB = 16, VcpuCount = 1, Vbds = [wrong] }.Check();
+
+        Assert.Equal(["$.target", "$.type", "$.access", "$.vdev"], DomainConfigRules.Check(wrong).Select(error => error.Path));
+        Assert.Equal(among.Select(error => error.Message), DomainConfigRules.Check(wrong).Select(error => error.Message));
+        Assert.Empty(DomainConfigRules.Check(Vbd));
     }
 
     private static DomainConfig Keeps(Action<DomainConfigDraft> change)

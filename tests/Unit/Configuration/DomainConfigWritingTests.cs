@@ -34,7 +34,11 @@ public class DomainConfigWritingTests
                   "mac": "00:16:3e:00:00:01",
                   "bridge": "xenbr0"
                 },
-                {}
+                {
+                  "rate": "1MB/s",
+                  "queues": 2,
+                  "trusted": false
+                }
               ],
               "vbds": [
                 {
@@ -70,6 +74,8 @@ public class DomainConfigWritingTests
     public void A_configuration_that_uses_only_Chaos_keys_is_written_with_only_Chaos_keys()
     {
         Assert.Empty(KeysOf(ConfigSamples.Parse(ConfigSamples.Chaos)).Except(ChaosKeys));
+        Assert.Equal(["ip", "mac", "bridge"], VifKeysOf(ConfigSamples.Parse(ConfigSamples.Chaos), 0));
+        Assert.Empty(VifKeysOf(ConfigSamples.Parse(ConfigSamples.With("\"vifs\":[{\"trusted\":true}]")), 0));
         Assert.Equal(["name", "kernel", "cmdline", "memory", "vcpus"], KeysOf(DomainConfig.From(ConfigSamples.Minimal())));
     }
 
@@ -98,6 +104,12 @@ public class DomainConfigWritingTests
     {
         var text = DomainConfigJson.Write(ConfigSamples.Parse(ConfigSamples.Full));
         Assert.Equal(text, DomainConfigJson.Write(DomainConfigJson.Parse(text, "test")));
+    }
+
+    private static string[] VifKeysOf(DomainConfig config, int index)
+    {
+        using var json = JsonDocument.Parse(DomainConfigJson.Write(config));
+        return json.RootElement.GetProperty("vifs")[index].EnumerateObject().Select(property => property.Name).ToArray();
     }
 
     private static string[] KeysOf(DomainConfig config)
