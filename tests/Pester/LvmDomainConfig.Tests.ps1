@@ -51,6 +51,30 @@ Describe 'New-LvmDomainConfig' {
         $problem.Exception.Errors.Path | Sort-Object | Should -Be '$.max_memory', '$.name'
     }
 
+    It 'gives an interface a rate, queues and trust, and keeps them in a file' {
+        $config = New-LvmDomainConfig a -Kernel /k -MemoryMiB 4 -Vif @{ Rate = '1000KB/s@20000us'; QueueCount = 2; Trusted = $false }, @{ Bridge = 'br0' }
+        $config.Vifs[0].Rate, $config.Vifs[0].QueueCount, $config.Vifs[0].Trusted | Should -Be '1MB/s@20ms', 2, $false
+        $config.Vifs[1].Rate, $config.Vifs[1].QueueCount, $config.Vifs[1].Trusted | Should -Be $null, $null, $true
+        $config | Format-List | Out-String | Should -Match '1MB/s@20ms 2 queues untrusted; br0'
+
+        $file = Join-Path $TestDrive vif.json
+        $config | Export-LvmDomainConfig -Path $file
+        $json = Get-Content -Raw $file | ConvertFrom-Json -AsHashtable
+        $json.vifs[0].rate, $json.vifs[0].queues, $json.vifs[0].trusted | Should -Be '1MB/s@20ms', 2, $false
+        $json.vifs[1].Keys | Should -Be 'bridge'
+        Import-LvmDomainConfig -Path $file | Should -Be $config
+    }
+
+    It 'refuses the <Key> <Value> of an interface' -ForEach @(
+        @{ Key = 'Rate'; Value = '10Mb'; Message = '*$.vifs`[0`].rate: must be a whole number and a unit*' }
+        @{ Key = 'Rate'; Value = '1b/s'; Message = '*$.vifs`[0`].rate: is less than one byte*' }
+        @{ Key = 'QueueCount'; Value = 65; Message = '*$.vifs`[0`].queues: must be 1 to 64*' }
+        @{ Key = 'QueueCount'; Value = 'many'; Message = '*QueueCount is a whole number*' }
+        @{ Key = 'Trusted'; Value = 'maybe'; Message = '*Trusted is $true or $false*' }
+    ) {
+        { New-LvmDomainConfig a -Kernel /k -MemoryMiB 4 -Vif @{ $Key = $Value } -ErrorAction Stop } | Should -Throw $Message
+    }
+
     It 'names the key of a device that does not exist' {
         { New-LvmDomainConfig a -Kernel /k -MemoryMiB 4 -Vif @{ Colour = 'red' } } | Should -Throw "*There is no key 'Colour'*"
     }

@@ -7,12 +7,19 @@ namespace LightVM.Cmdlets.Configuration;
 /// <summary>Devices written as hashtables: <c>@{ Bridge = 'xenbr0' }</c>, <c>@{ Target = '/dev/sdb'; VirtualDevice = 'xvda' }</c>. Keys are the names of the properties, of any case.</summary>
 internal static class DeviceTables
 {
-    /// <summary>An interface out of its keys Ip, Mac and Bridge, all optional.</summary>
-    /// <exception cref="ArgumentException">A key is unknown.</exception>
+    /// <summary>An interface out of its keys Ip, Mac, Bridge, Rate, QueueCount and Trusted (true by default), all optional.</summary>
+    /// <exception cref="ArgumentException">A key is unknown, or a value is of the wrong type.</exception>
     public static NetworkConfig ToNetwork(IDictionary table)
     {
-        var values = Read(table, nameof(NetworkConfig.Ip), nameof(NetworkConfig.Mac), nameof(NetworkConfig.Bridge));
-        return new NetworkConfig(values[0], values[1], values[2]);
+        var values = Read(
+            table,
+            nameof(NetworkConfig.Ip),
+            nameof(NetworkConfig.Mac),
+            nameof(NetworkConfig.Bridge),
+            nameof(NetworkConfig.Rate),
+            nameof(NetworkConfig.QueueCount),
+            nameof(NetworkConfig.Trusted));
+        return new NetworkConfig(values[0], values[1], values[2], values[3], Integer(values[4], nameof(NetworkConfig.QueueCount)), Boolean(values[5], nameof(NetworkConfig.Trusted), true));
     }
 
     /// <summary>A disk out of its keys Target and VirtualDevice, Type (Phy by default) and Access (ReadWrite by default).</summary>
@@ -35,10 +42,25 @@ internal static class DeviceTables
             var key = Convert.ToString(entry.Key, CultureInfo.InvariantCulture);
             var index = Array.FindIndex(keys, known => string.Equals(known, key, StringComparison.OrdinalIgnoreCase));
             if (index < 0) throw new ArgumentException($"There is no key '{key}'; the keys are {string.Join(", ", keys)}.");
-            values[index] = Convert.ToString(entry.Value, CultureInfo.InvariantCulture);
+            // $null is "not said", which to Convert is an empty string.
+            values[index] = entry.Value is null ? null : Convert.ToString(entry.Value, CultureInfo.InvariantCulture);
         }
 
         return values;
+    }
+
+    private static int? Integer(string? text, string key)
+    {
+        if (text is null) return null;
+        return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : throw new ArgumentException($"{key} is a whole number, not '{text}'.");
+    }
+
+    private static bool Boolean(string? text, string key, bool otherwise)
+    {
+        if (text is null) return otherwise;
+        return bool.TryParse(text, out var value) ? value : throw new ArgumentException($"{key} is $true or $false, not '{text}'.");
     }
 
     private static T Word<T>(string? text, string key, T otherwise)

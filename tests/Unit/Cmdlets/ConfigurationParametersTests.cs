@@ -16,6 +16,27 @@ public sealed class ConfigurationParametersTests : IDisposable
         Assert.Equal(new NetworkConfig("10.0.0.2", null, "br0"), DeviceTables.ToNetwork(new Hashtable { ["IP"] = "10.0.0.2", ["bridge"] = "br0" }));
 
     [Fact]
+    public void An_interface_has_a_rate_queues_and_trust()
+    {
+        var table = new Hashtable { ["rate"] = "10Mb/s", ["queuecount"] = 4, ["Trusted"] = false };
+        Assert.Equal(new NetworkConfig(null, null, null, "10Mb/s", 4, Trusted: false), DeviceTables.ToNetwork(table));
+        Assert.Equal(new NetworkConfig(null, null, null), DeviceTables.ToNetwork(new Hashtable { ["Rate"] = null, ["QueueCount"] = null, ["Trusted"] = null }));
+    }
+
+    [Theory]
+    [InlineData("QueueCount", "many", "whole number")]
+    [InlineData("QueueCount", 2.5, "whole number")]
+    [InlineData("Trusted", "maybe", "$true or $false")]
+    [InlineData("Trusted", 0, "$true or $false")]
+    [InlineData("Queues", 2, "QueueCount")]
+    public void A_value_of_an_interface_that_is_none_is_refused_with_its_key(string key, object value, string reason)
+    {
+        var message = Assert.Throws<ArgumentException>(() => DeviceTables.ToNetwork(new Hashtable { [key] = value })).Message;
+        Assert.Contains(key, message, StringComparison.Ordinal);
+        Assert.Contains(reason, message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_disk_has_its_defaults()
     {
         var table = new Hashtable { ["Target"] = "/dev/sdb", ["VirtualDevice"] = "xvda" };
