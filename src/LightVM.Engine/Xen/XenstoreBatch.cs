@@ -35,6 +35,13 @@ internal sealed class XenstoreBatch
         End();
     }
 
+    /// <summary>Asks for the names of a node's children: they come back with a NUL behind each.</summary>
+    public void List(string path)
+    {
+        Begin(XenstoreMessage.List, path);
+        End();
+    }
+
     /// <summary>Writes a node, and the nodes above it that do not exist yet, which get the permissions of the one above them.</summary>
     public void Write(string path, string value)
     {
@@ -63,13 +70,10 @@ internal sealed class XenstoreBatch
     }
 
     /// <summary>Asks to be told of changes below a path.</summary>
-    public void Watch(string path, string token)
-    {
-        Begin(XenstoreMessage.Watch, path);
-        Append(token);
-        AppendNul();
-        End();
-    }
+    public void Watch(string path, string token) => Add(XenstoreMessage.Watch, path, token);
+
+    /// <summary>Asks to be told no more.</summary>
+    public void Unwatch(string path, string token) => Add(XenstoreMessage.Unwatch, path, token);
 
     /// <summary>All messages, for a transaction.</summary>
     public ReadOnlySpan<byte> For(uint transaction)
@@ -85,6 +89,14 @@ internal sealed class XenstoreBatch
         BinaryPrimitives.WriteUInt32LittleEndian(header[4..], request);
         BinaryPrimitives.WriteUInt32LittleEndian(header[8..], transaction);
         BinaryPrimitives.WriteUInt32LittleEndian(header[12..], (uint)length);
+    }
+
+    private void Add(XenstoreMessage type, string path, string token)
+    {
+        Begin(type, path);
+        Append(token);
+        AppendNul();
+        End();
     }
 
     private void Begin(XenstoreMessage type, string path)
@@ -127,8 +139,10 @@ internal sealed class XenstoreBatch
 /// <summary>Types of messages (enum xsd_sockmsg_type): those that are used here.</summary>
 internal enum XenstoreMessage : uint
 {
+    List = 1,
     Read = 2,
     Watch = 4,
+    Unwatch = 5,
     TransactionStart = 6,
     TransactionEnd = 7,
     GetDomainPath = 10,

@@ -37,9 +37,9 @@ internal sealed partial class XenstoreClient : IDisposable
     }
 
     /// <summary>The value of a node; null when there is no such node.</summary>
-    public unsafe string? Read(string path)
+    public unsafe string? Read(string path, uint transaction = None)
     {
-        var value = Read(_handle, None, path, out var length);
+        var value = Read(_handle, transaction, path, out var length);
         if (value == null)
         {
             var errno = Marshal.GetLastPInvokeError();
@@ -70,6 +70,13 @@ internal sealed partial class XenstoreClient : IDisposable
         for (var i = 0; i < names.Length; i++) names[i] = Marshal.PtrToStringUTF8((IntPtr)entries[i])!;
         NativeMemory.Free(entries);
         return names;
+    }
+
+    /// <summary>Writes a node.</summary>
+    public void Write(string path, string value, uint transaction = None)
+    {
+        var bytes = Encoding.UTF8.GetBytes(value);
+        if (!Write(_handle, transaction, path, bytes, (uint)bytes.Length)) throw Failure("write", path, Marshal.GetLastPInvokeError());
     }
 
     /// <summary>Removes a node and all below it. One that does not exist is no error.</summary>
@@ -159,6 +166,10 @@ internal sealed partial class XenstoreClient : IDisposable
 
     [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_directory", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial byte** ListDirectory(Handle handle, uint transaction, string path, out uint count);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_write", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private static partial bool Write(Handle handle, uint transaction, string path, byte[] value, uint length);
 
     [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_rm", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [return: MarshalAs(UnmanagedType.U1)]

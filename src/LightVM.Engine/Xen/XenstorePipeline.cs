@@ -111,49 +111,69 @@ internal sealed class XenstorePipeline : IDisposable
     /// <summary>The values of nodes, in their order; null for those that there are not. Errors: StoreFailure, XenNotPrivileged.</summary>
     public IReadOnlyList<string?> Read(IReadOnlyList<string> paths)
     {
-        var values = new string?[paths.Count];
-        lock (_lock)
+        var values = new List<string?>(paths.Count);
+        while (values.Count < paths.Count)
         {
-            Connected(() =>
-            {
-                for (var first = 0; first < paths.Count;)
-                {
-                    var batch = new XenstoreBatch();
-                    while (first + batch.Count < paths.Count && batch.HasRoom) batch.Read(paths[first + batch.Count]);
-                    _socket!.Send(batch.For(transaction: 0));
-                    LvmException? refusal = null;
-                    for (var i = 0; i < batch.Count; i++)
-                    {
-                        var error = ReadReply(out var value);
-                        if (error is null) values[first + i] = value;
-                        else if (error != "ENOENT") refusal ??= Refused(paths[first + i], error);
-                    }
-
-                    if (refusal is not null) throw refusal;
-                    first += batch.Count;
-                }
-            });
+            var batch = new XenstoreBatch();
+            while (values.Count + batch.Count < paths.Count && batch.HasRoom) batch.Read(paths[values.Count + batch.Count]);
+            values.AddRange(Ask(batch));
         }
 
         return values;
     }
 
-    /// <summary>Makes each change of a batch that can be made; nodes to remove that do not exist are no error. Errors: StoreFailure, for the first that failed.</summary>
-    public void Apply(XenstoreBatch batch)
+    /// <summary>
+    /// Does each request of a batch that can be done, and gives the answers in their order; null where there is no such node, which is no
+    /// error. Errors: StoreFailure, for the first that failed.
+    /// </summary>
+    public IReadOnlyList<string?> Ask(XenstoreBatch batch)
     {
+        var answers = new string?[batch.Count];
         lock (_lock)
         {
             Connected(() =>
             {
                 _socket!.Send(batch.For(transaction: 0));
                 LvmException? refusal = null;
-                for (var i = 0; i < batch.Count; i++)
+                for (var i = 0; i < answers.Length; i++)
                 {
-                    if (ReadReply(out _) is { } error && error != "ENOENT") refusal ??= Refused(batch.PathOf(i), error);
+                    var error = ReadReply(out var answer);
+                    if (error is null) answers[i] = answer;
+                    else if (error != "ENOENT") refusal ??= Refused(batch.PathOf(i), error);
                 }
 
                 if (refusal is not null) throw refusal;
             });
+        }
+
+        return answers;
+    }
+
+    /// <summary>The names of children that an answer to <see cref="XenstoreBatch.List"/> has; none of a node that there is not.</summary>
+    public static string[] Names(string? answer) => answer is null ? [] : answer.Split('\0', StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>Makes each change of a batch that can be made; nodes to remove that do not exist are no error. Errors: StoreFailure, for the first that failed.</summary>
+    public void Apply(XenstoreBatch batch) => Ask(batch);
+
+    /// <summary>Waits until an event has arrived; false when none did in time. For a connection that one thread has to itself.</summary>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public bool WaitForEvent(TimeSpan timeout, CancellationToken cancellation)
+    {
+        lock (_lock)
+        {
+            if (_events.Count > 0 || _end > _begin) return true;
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            if (timeout != Timeout.InfiniteTimeSpan) deadline.CancelAfter(timeout);
+            try
+            {
+                // Nothing is read: it ends when there is something to read.
+                Connected(() => _socket!.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, deadline.Token).AsTask().GetAwaiter().GetResult());
+                return true;
+            }
+            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            {
+                return false;
+            }
         }
     }
 
@@ -290,6 +310,12 @@ internal sealed class XenstorePipeline : IDisposable
         return result;
     }
 
-    private static LvmException Refused(string path, string error) =>
-        new(error is "EACCES" or "EPERM" ? ErrorIds.XenNotPrivileged : ErrorIds.StoreFailure, $"Xenstore refused '{path}': {error}");
+    private static LvmException Refused(string path, string error) => new(
+        error switch
+        {
+            "EACCES" or "EPERM" => ErrorIds.XenNotPrivileged,
+            "EQUOTA" or "ENOSPC" or "E2BIG" => ErrorIds.StoreQuotaExceeded,
+            _ => ErrorIds.StoreFailure,
+        },
+        $"Xenstore refused '{path}': {error}");
 }

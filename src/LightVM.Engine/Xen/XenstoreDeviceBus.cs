@@ -1,0 +1,369 @@
+using System.Diagnostics;
+using System.Globalization;
+using LightVM.Devices;
+using LightVM.Errors;
+using LightVM.Hypervisor;
+using LightVM.Linux;
+using static LightVM.Xen.XenstoreDeviceNodes;
+
+namespace LightVM.Xen;
+
+/// <summary>Devices over Xenstore: netback and blkback of the control domain's kernel find them there, and the device daemon does the rest.</summary>
+internal sealed class XenstoreDeviceBus : IDeviceBus
+{
+    private const string KernelDevices = "/sys/bus/xen-backend/devices";
+
+    /// <summary>What the device daemon says of a device that is on its bridge, or has its disk.</summary>
+    private const string Connected = "connected";
+
+    private static readonly DeviceKind[] Kinds = [DeviceKind.Network, DeviceKind.Disk];
+
+    private readonly XenstoreClient _store;
+    private readonly XenstorePipeline _pipeline;
+    private readonly DeviceDaemonClient _daemon;
+    private readonly Stack<XenstorePipeline> _waiters = new();
+
+    private XenstoreDeviceBus(XenstoreClient store, XenstorePipeline pipeline, DeviceDaemonClient daemon)
+    {
+        _store = store;
+        _pipeline = pipeline;
+        _daemon = daemon;
+    }
+
+    /// <summary>Connects to the store. Errors: XenLibraryMissing, XenstoreUnavailable, XenNotPrivileged.</summary>
+    public static XenstoreDeviceBus Open()
+    {
+        var store = XenstoreClient.Open();
+        try
+        {
+            return new XenstoreDeviceBus(store, XenstorePipeline.Open(), new DeviceDaemonClient());
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
+
+    public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) => _daemon.Reserve(uuid, devices);
+
+    public void Attach(DomainKey domain, IReadOnlyList<Device> devices)
+    {
+        var nodes = new XenstoreBatch();
+        WriteRoot(nodes, domain.Id);
+        foreach (var device in devices) Write(nodes, domain.Id, device);
+        _pipeline.Commit(nodes);
+    }
+
+    public void AwaitBackends(DomainKey domain, IReadOnlyList<Device> devices, TimeSpan patience, CancellationToken cancellation)
+    {
+        var begin = Stopwatch.GetTimestamp();
+        var paths = devices.Select(device => $"{Back(domain.Id, device.Kind, device.Id)}/hotplug-status").ToArray();
+        // Most often they are ready by now: the kernel and the daemon worked while the guest's memory was filled.
+        if (!AllReady(domain, devices, paths))
+        {
+            WithWatches(paths, waiter =>
+            {
+                while (!AllReady(domain, devices, paths))
+                {
+                    if (!waiter(patience - Stopwatch.GetElapsedTime(begin), cancellation)) throw NotReady(domain, devices, paths, patience);
+                }
+            });
+        }
+
+        LimitQueues(domain, devices);
+    }
+
+    public IReadOnlyList<DeviceStatus> List(uint? domainId = null)
+    {
+        var found = new List<DeviceStatus>();
+        foreach (var kind in Kinds)
+        {
+            var domains = domainId is { } one ? [one] : Numbers<uint>(_store.List($"{BackendRoot}/{KindName(kind)}"));
+            var ids = IdsOf(kind, domains);
+            for (var first = 0; first < ids.Count;)
+            {
+                var batch = new XenstoreBatch();
+                var last = first;
+                for (; last < ids.Count && batch.HasRoom; last++) Read(batch, ids[last].Domain, kind, ids[last].Id);
+                var answers = _pipeline.Ask(batch).ToArray();
+                for (var i = first; i < last; i++)
+                {
+                    if (Parse(ids[i].Domain, kind, ids[i].Id, answers.AsSpan((i - first) * AnswersOf(kind), AnswersOf(kind))) is { } status) found.Add(status);
+                }
+
+                first = last;
+            }
+        }
+
+        return found.OrderBy(device => device.DomainId).ThenBy(device => device.Device.Kind).ThenBy(device => device.Device.Id).ToList();
+    }
+
+    public void Detach(DomainKey domain, DeviceKind kind, int id, bool force, TimeSpan patience, CancellationToken cancellation)
+    {
+        var begin = Stopwatch.GetTimestamp();
+        var back = Back(domain.Id, kind, id);
+        var state = StateOf(back) ?? throw new LvmException(ErrorIds.DeviceNotFound, $"it has no {KindName(kind)} {id}");
+        if (!force && state is not (DeviceState.Initialising or DeviceState.InitWait or DeviceState.Closed))
+        {
+            var closing = new XenstoreBatch();
+            closing.Write($"{back}/online", "0");
+            closing.Write($"{back}/state", Number((int)DeviceState.Closing));
+            _pipeline.Commit(closing);
+            WithWatches([$"{back}/state"], waiter =>
+            {
+                while (StateOf(back) is not (null or DeviceState.Closed))
+                {
+                    if (!waiter(patience - Stopwatch.GetElapsedTime(begin), cancellation))
+                        throw new LvmException(ErrorIds.DeviceBusy, $"the guest has not let go of its {KindName(kind)} {id} within {patience.TotalSeconds:0.#} s; it is taken away as soon as the guest does");
+                }
+            });
+        }
+
+        Remove(domain.Id, [(kind, id)], patience);
+    }
+
+    public void DetachAll(DomainKey domain, TimeSpan patience)
+    {
+        var kinds = _store.List(BackendRoot);
+        if (kinds.Count == 0) return;
+        var lists = new XenstoreBatch();
+        foreach (var kind in kinds) lists.List($"{BackendRoot}/{kind}/{domain.Id}");
+        var answers = _pipeline.Ask(lists);
+        var devices = new List<(DeviceKind, int)>();
+        var nodes = new XenstoreBatch();
+        var emptied = new List<string>();
+        for (var i = 0; i < kinds.Count; i++)
+        {
+            if (answers[i] is null) continue;
+            emptied.Add(kinds[i]);
+            nodes.Remove($"{BackendRoot}/{kinds[i]}/{domain.Id}");
+            foreach (var kind in Kinds)
+            {
+                if (KindName(kind) == kinds[i]) devices.AddRange(Numbers<int>(XenstorePipeline.Names(answers[i])).Select(id => (kind, id)));
+            }
+        }
+
+        if (emptied.Count == 0) return;
+        // The front halves first: a back half whose front is gone closes by itself.
+        var fronts = new XenstoreBatch();
+        fronts.Remove($"{Root(domain.Id)}/device");
+        fronts.Remove($"/libxl/{domain.Id}/device");
+        AwaitKernel(domain.Id, devices, patience, () =>
+        {
+            _pipeline.Apply(fronts);
+            _pipeline.Apply(nodes);
+        });
+        foreach (var kind in emptied) RemoveIfEmpty(kind);
+    }
+
+    public void Request(DomainKey domain, ShutdownReason reason)
+    {
+        var nodes = new XenstoreBatch();
+        nodes.Write(RequestPath(domain), WordOf(reason));
+        _pipeline.Apply(nodes);
+    }
+
+    public bool WithdrawRequest(DomainKey domain)
+    {
+        var pending = false;
+        _store.InTransaction(transaction =>
+        {
+            pending = _store.Read(RequestPath(domain), transaction) is { Length: > 0 };
+            if (pending) _store.Write(RequestPath(domain), "", transaction);
+        });
+        return pending;
+    }
+
+    public void Dispose()
+    {
+        foreach (var waiter in _waiters) waiter.Dispose();
+        _daemon.Dispose();
+        _pipeline.Dispose();
+        _store.Dispose();
+    }
+
+    private static string RequestPath(DomainKey domain) => $"{Root(domain.Id)}/control/shutdown";
+
+    /// <summary>xen/include/public/io/xs_wire.h has none of it: docs/misc/xenstore-paths.pandoc, ~/control/shutdown.</summary>
+    private static string WordOf(ShutdownReason reason) => reason switch
+    {
+        ShutdownReason.Poweroff => "poweroff",
+        ShutdownReason.Reboot => "reboot",
+        ShutdownReason.Suspend => "suspend",
+        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, "a guest can be asked to power off, to reboot and to suspend"),
+    };
+
+    private bool AllReady(DomainKey domain, IReadOnlyList<Device> devices, string[] paths)
+    {
+        var states = _pipeline.Read(paths);
+        for (var i = 0; i < paths.Length; i++)
+        {
+            if (states[i] == Connected) continue;
+            if (states[i] is null) throw new LvmException(ErrorIds.DeviceFailure, $"its {KindName(devices[i].Kind)} {devices[i].Id} was taken away");
+            if (states[i] != "error") return false;
+            var back = Back(domain.Id, devices[i].Kind, devices[i].Id);
+            throw Failure(devices[i], _pipeline.Read([$"{back}/hotplug-error"])[0] ?? "it did not say why");
+        }
+
+        return true;
+    }
+
+    /// <summary>netback has offered as many queues as it has: the guest, which does not run yet, takes no more than it is offered.</summary>
+    private void LimitQueues(DomainKey domain, IReadOnlyList<Device> devices)
+    {
+        var limits = new XenstoreBatch();
+        foreach (var network in devices.OfType<NetworkDevice>())
+        {
+            if (network.Config.QueueCount is { } count) limits.Write($"{Back(domain.Id, network.Kind, network.Id)}/multi-queue-max-queues", Number(count));
+        }
+
+        if (limits.Count > 0) _pipeline.Apply(limits);
+    }
+
+    /// <summary>What the daemon wrote: "ErrorId: text", or any text of another.</summary>
+    private static LvmException Failure(Device device, string text)
+    {
+        var (id, problem) = text.Split(": ", 2) is [var word, var rest] && ErrorCatalog.All.Any(row => row.Id == word) ? (word, rest) : (ErrorIds.DeviceFailure, text);
+        return new LvmException(id, $"{KindName(device.Kind)} {device.Id}: {problem}");
+    }
+
+    private LvmException NotReady(DomainKey domain, IReadOnlyList<Device> devices, string[] paths, TimeSpan patience)
+    {
+        var states = _pipeline.Read(paths);
+        var late = devices.Where((_, i) => states[i] != Connected).ToList();
+        var words = late.Select(device =>
+        {
+            var name = $"{KindName(device.Kind)} {device.Id}";
+            // Where the kernel's driver says what it did not like.
+            var kernel = _pipeline.Read([$"/local/domain/0/error/{Back(domain.Id, device.Kind, device.Id)["/local/domain/0/".Length..]}/error"])[0];
+            var state = StateOf(Back(domain.Id, device.Kind, device.Id)) ?? DeviceState.Unknown;
+            return kernel is null ? $"{name} is {state}" : $"{name} is {state}, and its driver says: {kernel}";
+        });
+        return new LvmException(ErrorIds.DeviceTimeout, $"the backends were not ready within {patience.TotalSeconds:0.#} s: {string.Join("; ", words)}");
+    }
+
+    /// <summary>Does something that waits for changes of nodes. Each thread that waits has a connection to itself.</summary>
+    private void WithWatches(IReadOnlyList<string> paths, Action<Func<TimeSpan, CancellationToken, bool>> work)
+    {
+        const string Token = "device";
+        XenstorePipeline? waiter;
+        lock (_waiters) _waiters.TryPop(out waiter);
+        waiter ??= XenstorePipeline.Open();
+        try
+        {
+            var watches = new XenstoreBatch();
+            foreach (var path in paths) watches.Watch(path, Token);
+            waiter.Apply(watches);
+            work((timeout, cancellation) =>
+            {
+                try
+                {
+                    if (timeout <= TimeSpan.Zero || !waiter.WaitForEvent(timeout, cancellation)) return false;
+                }
+                catch (OperationCanceledException)
+                {
+                    throw new LvmException(ErrorIds.OperationCancelled, "it was cancelled while it waited for a device");
+                }
+
+                waiter.TakeEvents();
+                return true;
+            });
+            var ends = new XenstoreBatch();
+            foreach (var path in paths) ends.Unwatch(path, Token);
+            waiter.Apply(ends);
+            waiter.TakeEvents();
+            lock (_waiters) _waiters.Push(waiter);
+        }
+        catch
+        {
+            waiter.Dispose(); // and its watches with it
+            throw;
+        }
+    }
+
+    private DeviceState? StateOf(string back) =>
+        _pipeline.Read([$"{back}/state"])[0] is { } text ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var state) ? (DeviceState)state : DeviceState.Unknown : null;
+
+    private void Remove(uint domain, IReadOnlyList<(DeviceKind Kind, int Id)> devices, TimeSpan patience)
+    {
+        var nodes = new XenstoreBatch();
+        foreach (var (kind, id) in devices) XenstoreDeviceNodes.Remove(nodes, domain, kind, id);
+        AwaitKernel(domain, devices, patience, () => _pipeline.Apply(nodes));
+        foreach (var kind in devices.Select(device => device.Kind).Distinct())
+        {
+            RemoveIfEmpty($"{KindName(kind)}/{domain}");
+            RemoveIfEmpty(KindName(kind));
+        }
+    }
+
+    /// <summary>Does something that makes the kernel give devices up, and waits until it has: their interfaces and block devices are free then.</summary>
+    private static void AwaitKernel(uint domain, IReadOnlyList<(DeviceKind Kind, int Id)> devices, TimeSpan patience, Action removal)
+    {
+        var waiting = devices.Select(device => KernelName(domain, device.Kind, device.Id)).Where(name => Directory.Exists($"{KernelDevices}/{name}")).ToHashSet(StringComparer.Ordinal);
+        if (waiting.Count == 0)
+        {
+            removal();
+            return;
+        }
+
+        using var events = KernelEvents.Open("xen-backend");
+        var begin = Stopwatch.GetTimestamp();
+        removal();
+        waiting.RemoveWhere(name => !Directory.Exists($"{KernelDevices}/{name}"));
+        while (waiting.Count > 0)
+        {
+            var left = patience - Stopwatch.GetElapsedTime(begin);
+            if (left <= TimeSpan.Zero || !events.Wait(left, CancellationToken.None))
+                throw new LvmException(ErrorIds.DeviceTimeout, $"the kernel has not given up {string.Join(", ", waiting)} within {patience.TotalSeconds:0.#} s");
+            while (events.TryRead(out var happened))
+            {
+                if (happened.Action == "remove") waiting.Remove(happened.SysName);
+            }
+        }
+    }
+
+    /// <summary>Removes a directory of backends that nothing is left in, and those above it, as xl does. Looked at first: with many guests it is never empty.</summary>
+    private void RemoveIfEmpty(string directory)
+    {
+        var path = $"{BackendRoot}/{directory}";
+        if (_store.List(path).Count > 0) return;
+        _store.InTransaction(transaction =>
+        {
+            if (_store.List(path, transaction).Count > 0) return;
+            _store.Remove(path, transaction);
+            if (_store.List(BackendRoot, transaction).Count == 0) _store.Remove(BackendRoot, transaction);
+        });
+    }
+
+    private List<(uint Domain, int Id)> IdsOf(DeviceKind kind, IReadOnlyList<uint> domains)
+    {
+        var ids = new List<(uint, int)>();
+        for (var first = 0; first < domains.Count;)
+        {
+            var batch = new XenstoreBatch();
+            var last = first;
+            for (; last < domains.Count && batch.HasRoom; last++) batch.List($"{BackendRoot}/{KindName(kind)}/{domains[last]}");
+            var answers = _pipeline.Ask(batch);
+            for (var i = first; i < last; i++) ids.AddRange(Numbers<int>(XenstorePipeline.Names(answers[i - first])).Select(id => (domains[i], id)));
+            first = last;
+        }
+
+        return ids;
+    }
+
+    private static List<T> Numbers<T>(IEnumerable<string> names)
+        where T : struct, ISpanParsable<T>
+    {
+        var numbers = new List<T>();
+        foreach (var name in names)
+        {
+            if (T.TryParse(name, CultureInfo.InvariantCulture, out var number)) numbers.Add(number);
+        }
+
+        numbers.Sort();
+        return numbers;
+    }
+
+    private static string Number(int number) => number.ToString(CultureInfo.InvariantCulture);
+}
