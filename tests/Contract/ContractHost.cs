@@ -1,3 +1,4 @@
+using LightVM.Devices;
 using LightVM.Hosts;
 using LightVM.Hypervisor;
 
@@ -8,11 +9,12 @@ public abstract class ContractHost : IDisposable
 {
     private readonly string _folder = System.IO.Directory.CreateTempSubdirectory("lightvm-contract-").FullName;
 
-    private protected ContractHost(IHypervisor hypervisor, IDomainDirectory directory)
+    private protected ContractHost(IHypervisor hypervisor, IDomainDirectory directory, IDeviceBus bus)
     {
         Hypervisor = hypervisor;
         Directory = directory;
-        Host = new LvmHost(hypervisor, directory);
+        Bus = bus;
+        Host = new LvmHost(hypervisor, directory, bus);
     }
 
     public LvmHost Host { get; }
@@ -20,6 +22,8 @@ public abstract class ContractHost : IDisposable
     public IHypervisor Hypervisor { get; }
 
     public IDomainDirectory Directory { get; }
+
+    public IDeviceBus Bus { get; }
 
     /// <summary>A kernel whose command line knows "off", "reboot", "crash" and "spin", for guests of 4 MiB.</summary>
     public abstract string Kernel { get; }

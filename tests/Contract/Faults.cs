@@ -1,3 +1,5 @@
+using LightVM.Configuration;
+using LightVM.Devices;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 
@@ -115,11 +117,50 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
 
     public void Rename(DomainKey key, string newName) => inner.Rename(key, newName);
 
+    public IDisposable HoldDomain(Guid uuid, TimeSpan patience) => inner.HoldDomain(uuid, patience);
+
+    public DomainConfig? FindConfig(DomainKey key) => inner.FindConfig(key);
+
+    public void SaveConfig(DomainKey key, DomainConfig config) => inner.SaveConfig(key, config);
+
+    public void BeginRestart(Guid uuid, DomainConfig config) => inner.BeginRestart(uuid, config);
+
+    public void EndRestart(Guid uuid) => inner.EndRestart(uuid);
+
+    public IReadOnlyList<(Guid Uuid, DomainConfig Config)> UnfinishedRestarts() => inner.UnfinishedRestarts();
+
+    public IDomainWatch Watch() => inner.Watch();
+
     public void Settle(DomainKey key) => inner.Settle(key);
 
     public void Withdraw(DomainKey key) => inner.Withdraw(key);
 
     public string? FindConsole(DomainKey key) => inner.FindConsole(key);
+
+    public void Dispose()
+    {
+        // The inner one is the test's.
+    }
+}
+
+/// <summary>A device bus that is lent to a host and outlives it.</summary>
+internal sealed class UnownedBus(IDeviceBus inner) : IDeviceBus
+{
+    public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) => inner.Reserve(uuid, devices);
+
+    public void Attach(DomainKey domain, IReadOnlyList<Device> devices) => inner.Attach(domain, devices);
+
+    public void AwaitBackends(DomainKey domain, IReadOnlyList<Device> devices, TimeSpan patience, CancellationToken cancellation) => inner.AwaitBackends(domain, devices, patience, cancellation);
+
+    public IReadOnlyList<DeviceStatus> List(uint? domainId = null) => inner.List(domainId);
+
+    public void Detach(DomainKey domain, DeviceKind kind, int id, bool force, TimeSpan patience, CancellationToken cancellation) => inner.Detach(domain, kind, id, force, patience, cancellation);
+
+    public void DetachAll(DomainKey domain, TimeSpan patience) => inner.DetachAll(domain, patience);
+
+    public void Request(DomainKey domain, ShutdownReason reason) => inner.Request(domain, reason);
+
+    public bool WithdrawRequest(DomainKey domain) => inner.WithdrawRequest(domain);
 
     public void Dispose()
     {

@@ -390,7 +390,7 @@ public abstract class HostContract : IDisposable
         for (var call = 1; ; call++)
         {
             var faulty = new FailingHypervisor(Contract.Hypervisor, call);
-            using var host = new LvmHost(faulty, new UnownedDirectory(Contract.Directory));
+            using var host = new LvmHost(faulty, new UnownedDirectory(Contract.Directory), new UnownedBus(Contract.Bus));
             try
             {
                 var domain = host.CreateDomain(Config(draft => draft.Name = "contract-fault"), TestContext.Current.CancellationToken);
@@ -509,6 +509,10 @@ public abstract class HostContract : IDisposable
             Kernel = Contract.Kernel,
             MemoryMiB = 4,
             VcpuCount = 1,
+            // Looked at after its end, also where a daemon carries out what else would happen then.
+            OnPoweroff = LifecycleAction.Preserve,
+            OnReboot = LifecycleAction.Preserve,
+            OnCrash = LifecycleAction.Preserve,
         };
         change?.Invoke(draft);
         return DomainConfig.From(draft);

@@ -1,4 +1,5 @@
 using LightVM.Configuration;
+using LightVM.Errors;
 
 namespace LightVM.Devices;
 
@@ -12,7 +13,13 @@ public abstract record Device(DeviceKind Kind, int Id);
 public sealed record NetworkDevice(int Id, NetworkConfig Config) : Device(DeviceKind.Network, Id);
 
 /// <summary>A disk.</summary>
-public sealed record DiskDevice(int Id, DiskConfig Config) : Device(DeviceKind.Disk, Id);
+public sealed record DiskDevice(int Id, DiskConfig Config) : Device(DeviceKind.Disk, Id)
+{
+    /// <summary>The disk that a configuration describes. Errors: VirtualDeviceInvalid.</summary>
+    public static DiskDevice Of(DiskConfig config) => VirtualDevice.TryParse(config.VirtualDevice, out var id, out var why)
+        ? new DiskDevice(id, config)
+        : throw new LvmException(ErrorIds.VirtualDeviceInvalid, $"'{config.VirtualDevice}' {why}");
+}
 
 /// <summary>The console: where its ring is, for the daemon that serves it.</summary>
 /// <param name="Port">The guest's event channel.</param>

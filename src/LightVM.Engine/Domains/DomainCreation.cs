@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using LightVM.Configuration;
+using LightVM.Devices;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 
@@ -33,6 +34,8 @@ internal sealed class DomainCreation
         new("limits", c => c._hypervisor.SetLimits(c._id, c._shape, c._config.MaxMemoryMiB * 1024L + MaxMemorySlackKiB)),
         // No undo: the ports are the guest's, and go with the domain. Closing their numbers here would close dom0's own.
         new("ports", c => c._ports = new GuestPorts(c._hypervisor.AllocateEventChannel(c._id, 0), c._hypervisor.AllocateEventChannel(c._id, 0))),
+        // Before the memory, so that the kernel's drivers and the device daemon do their part while the image is made.
+        new("devices", c => { if (c._devices.Count > 0) c._bus.Attach(c.Key, c._devices); }, c => { if (c._devices.Count > 0) c._bus.DetachAll(c.Key, c._patience); }),
         new("memory", c => c._image = c._hypervisor.AllocateMemory(c._id, c._shape, c._config.MemoryMiB * 1024L, c._ports), c => c._image!.Dispose()),
     ];
 
@@ -43,11 +46,16 @@ internal sealed class DomainCreation
         new("boot", c => c._rings = c._image!.Boot()),
         new("grants", c => c._image!.SeedGrants()),
         new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish()),
+        new("backends", c => { if (c._devices.Count > 0) c._bus.AwaitBackends(c.Key, c._devices, c._patience, c._cancellation); }),
         new("start", c => { if (!c._config.Paused) c._hypervisor.Unpause(c._id); }),
     ];
 
     private readonly IHypervisor _hypervisor;
     private readonly IDomainDirectory _directory;
+    private readonly IDeviceBus _bus;
+    private readonly IReadOnlyList<Device> _devices;
+    private readonly TimeSpan _patience;
+    private readonly CancellationToken _cancellation;
     private readonly DomainConfig _config;
     private readonly DomainShape _shape;
     private readonly ReadOnlyMemory<byte> _kernel;
@@ -61,14 +69,15 @@ internal sealed class DomainCreation
     private GuestRings _rings;
     private IDomainImage? _image;
 
-    private DomainCreation(IHypervisor hypervisor, IDomainDirectory directory, DomainConfig config, ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk)
+    private DomainCreation(CreationHost host, DomainConfig config, IReadOnlyList<Device> devices, ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk, CancellationToken cancellation)
     {
-        _hypervisor = hypervisor;
-        _directory = directory;
+        (_hypervisor, _directory, _bus, _, _patience) = host;
         _config = config;
+        _devices = devices;
         _kernel = kernel;
         _ramdisk = ramdisk;
-        _shape = new DomainShape(config.Uuid ?? Guid.NewGuid(), config.Type, config.AddressSize, config.VcpuCount);
+        _cancellation = cancellation;
+        _shape = new DomainShape(config.Uuid!.Value, config.Type, config.AddressSize, config.VcpuCount);
     }
 
     private DomainKey Key => new(_id, _shape.Uuid);
@@ -77,9 +86,9 @@ internal sealed class DomainCreation
     public static IEnumerable<string> StepNames => Prepare.Concat(Execute).Select(step => step.Name);
 
     /// <summary>Checks all that can be checked beforehand, then creates the domain. Nothing is left of it when this throws.</summary>
-    public static (DomainKey Key, CreationRecord Record) Run(
-        IHypervisor hypervisor, IDomainDirectory directory, ImageCache images, DomainConfig config, CancellationToken cancellation)
+    public static (DomainKey Key, CreationRecord Record) Run(CreationHost host, DomainConfig config, CancellationToken cancellation)
     {
+        var (hypervisor, directory, bus, images, _) = host;
         var begin = Stopwatch.GetTimestamp();
         using var activity = Activities.StartActivity("create");
         activity?.SetTag("lightvm.domain.name", config.Name);
@@ -93,7 +102,8 @@ internal sealed class DomainCreation
             using var reservation = directory.ReserveName(config.Name);
             DomainNames.RequireFree(hypervisor, directory, config.Name);
             if (config.Uuid is { } uuid) RequireFree(hypervisor, uuid);
-            var creation = new DomainCreation(hypervisor, directory, config, kernel, ramdisk);
+            var (settled, devices) = Settle(bus, config);
+            var creation = new DomainCreation(host, settled, devices, kernel, ramdisk, cancellation);
             creation.RunSteps(cancellation);
             return (creation.Key, new CreationRecord(creation._times, Stopwatch.GetElapsedTime(begin)));
         }
@@ -125,15 +135,22 @@ internal sealed class DomainCreation
 
         if (config.MemoryMiB * 1024L + SlackKiB > host.FreeMemoryKiB)
             throw new LvmException(ErrorIds.InsufficientMemory, $"it needs {config.MemoryMiB} MiB, and {host.FreeMemoryKiB / 1024} MiB are free");
-        foreach (var vif in config.Vifs)
+        if (config.DeviceMethod == DeviceMethod.Noxs) throw new LvmException(ErrorIds.DeviceUnsupported, "device method noxs is asked for");
+    }
+
+    /// <summary>The configuration with everything in it that was left open, and its devices, which the host has agreed to.</summary>
+    private static (DomainConfig Config, IReadOnlyList<Device> Devices) Settle(IDeviceBus bus, DomainConfig config)
+    {
+        var draft = config.ToDraft();
+        var uuid = draft.Uuid ??= Guid.NewGuid();
+        IReadOnlyList<Device> devices = [.. config.Vifs.Select((vif, index) => new NetworkDevice(index, vif)), .. config.Vbds.Select(DiskDevice.Of)];
+        if (devices.Count > 0)
         {
-            if (vif.Bridge is not null && !Directory.Exists($"/sys/class/net/{vif.Bridge}/bridge"))
-                throw new LvmException(ErrorIds.BridgeNotFound, $"there is no bridge '{vif.Bridge}'");
+            devices = bus.Reserve(uuid, devices);
+            draft.Vifs = devices.OfType<NetworkDevice>().Select(network => network.Config).ToList();
         }
 
-        if (config.DeviceMethod == DeviceMethod.Noxs) throw new LvmException(ErrorIds.DeviceUnsupported, "device method noxs is asked for");
-        if (config.Vifs.Count > 0) throw new LvmException(ErrorIds.DeviceUnsupported, "it has network interfaces (vifs)");
-        if (config.Vbds.Count > 0) throw new LvmException(ErrorIds.DeviceUnsupported, "it has block devices (vbds)");
+        return (DomainConfig.From(draft), devices);
     }
 
     private static void RequireFree(IHypervisor hypervisor, Guid uuid)
@@ -222,8 +239,13 @@ internal sealed class DomainCreation
         Ports = _ports,
         Rings = _rings,
         StartTime = _startTime,
+        Config = _config,
     };
 
     /// <summary>One step. A step that throws has itself left nothing behind; its undo runs only when a later one fails.</summary>
     private sealed record Step(string Name, Action<DomainCreation> Do, Action<DomainCreation>? Undo = null);
 }
+
+/// <summary>What a creation works with.</summary>
+/// <param name="DevicePatience">How long the backends of its devices may take.</param>
+internal sealed record CreationHost(IHypervisor Hypervisor, IDomainDirectory Directory, IDeviceBus Bus, ImageCache Images, TimeSpan DevicePatience);

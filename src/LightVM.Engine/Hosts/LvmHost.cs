@@ -1,4 +1,5 @@
 using LightVM.Configuration;
+using LightVM.Devices;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
@@ -15,33 +16,48 @@ public sealed class LvmHost : IDisposable
 {
     private readonly IHypervisor _hypervisor;
     private readonly IDomainDirectory _directory;
-    private readonly ImageCache _images;
+    private readonly HostContext _context;
     private List<DomainInfo>? _listBuffer;
 
-    /// <summary>A host out of its two halves, which it owns from now on.</summary>
-    public LvmHost(IHypervisor hypervisor, IDomainDirectory directory)
-        : this(hypervisor, directory, new ImageCache())
+    /// <summary>A host out of its parts, which it owns from now on.</summary>
+    public LvmHost(IHypervisor hypervisor, IDomainDirectory directory, IDeviceBus bus)
+        : this(hypervisor, directory, bus, new ImageCache())
     {
     }
 
-    private LvmHost(IHypervisor hypervisor, IDomainDirectory directory, ImageCache images)
+    private LvmHost(IHypervisor hypervisor, IDomainDirectory directory, IDeviceBus bus, ImageCache images)
     {
         _hypervisor = hypervisor;
         _directory = directory;
-        _images = images;
+        _context = new HostContext(hypervisor, directory, bus, images);
+        Devices = new DomainDevices(_context);
+        Lifecycle = new DomainLifecycle(_context);
     }
+
+    /// <summary>The devices of the host's domains.</summary>
+    public DomainDevices Devices { get; }
+
+    /// <summary>How the host's domains end, and waiting for it.</summary>
+    public DomainLifecycle Lifecycle { get; }
 
     /// <summary>Opens the Xen that this machine runs under. Errors: XenNotRunning, XenNotPrivileged, XenLibraryMissing, XenLibraryMismatch, XenstoreUnavailable.</summary>
     public static LvmHost OpenXen()
     {
-        var hypervisor = XenHypervisor.Open();
+        var parts = new List<IDisposable>(3);
+        T Opened<T>(T part)
+            where T : IDisposable
+        {
+            parts.Add(part);
+            return part;
+        }
+
         try
         {
-            return new LvmHost(hypervisor, XenstoreDirectory.Open());
+            return new LvmHost(Opened(XenHypervisor.Open()), Opened(XenstoreDirectory.Open()), Opened(XenstoreDeviceBus.Open()));
         }
         catch
         {
-            hypervisor.Dispose();
+            foreach (var part in parts) part.Dispose();
             throw;
         }
     }
@@ -50,7 +66,8 @@ public sealed class LvmHost : IDisposable
     public static LvmHost OpenSimulated(SimulatedHostOptions? options = null)
     {
         var machine = new SimulatedMachine(options ?? new SimulatedHostOptions());
-        return new LvmHost(new SimulatedHypervisor(machine), new SimulatedDirectory(), new ImageCache((SimulatedKernel.Path, SimulatedKernel.Create())));
+        return new LvmHost(
+            new SimulatedHypervisor(machine), new SimulatedDirectory(machine), new SimulatedDeviceBus(machine), new ImageCache((SimulatedKernel.Path, SimulatedKernel.Create())));
     }
 
     /// <summary>The hypervisor, its CPUs, and its memory as of now.</summary>
@@ -67,7 +84,7 @@ public sealed class LvmHost : IDisposable
         {
             _hypervisor.ListDomains(infos);
             var domains = new Domain[infos.Count];
-            for (var i = 0; i < domains.Length; i++) domains[i] = Describe(infos[i], now);
+            for (var i = 0; i < domains.Length; i++) domains[i] = _context.Describe(infos[i], now);
             return domains;
         }
         finally
@@ -82,7 +99,7 @@ public sealed class LvmHost : IDisposable
     {
         var info = _hypervisor.FindDomain(id) ?? throw new LvmException(ErrorIds.DomainNotFound, $"there is no domain with id {id}");
         _directory.Refresh();
-        return Describe(info, DateTimeOffset.UtcNow);
+        return _context.Describe(info, DateTimeOffset.UtcNow);
     }
 
     /// <summary>The domain with a uuid. Errors: DomainNotFound.</summary>
@@ -99,9 +116,9 @@ public sealed class LvmHost : IDisposable
     /// <summary>The domain that was meant, even if its id is in use again. Errors: DomainGone.</summary>
     public Domain GetDomain(DomainKey key)
     {
-        var info = Require(key, "get");
+        var info = _context.Require(key, "get");
         _directory.Refresh();
-        return Describe(info, DateTimeOffset.UtcNow);
+        return _context.Describe(info, DateTimeOffset.UtcNow);
     }
 
     /// <summary>The domain with a name, an id or a uuid written as text, in this order. Errors: DomainNotFound, DomainAmbiguous.</summary>
@@ -125,12 +142,12 @@ public sealed class LvmHost : IDisposable
     /// </summary>
     public Domain CreateDomain(DomainConfig config, CancellationToken cancellation = default)
     {
-        var (key, record) = DomainCreation.Run(_hypervisor, _directory, _images, config, cancellation);
+        var (key, record) = DomainCreation.Run(_context.ForCreation, config, cancellation);
         var now = DateTimeOffset.UtcNow;
         // A guest that ended at once is gone only when somebody removed it: then there is nothing to tell but what was made.
         var info = _hypervisor.FindDomain(key.Id) is { } found && found.Key == key ? found
             : throw new LvmException(ErrorIds.DomainGone, "it was removed while it was being started").During("create", config.Name);
-        return Describe(info, now) with { Creation = record };
+        return _context.Describe(info, now) with { Creation = record };
     }
 
     /// <summary>Stops a domain's vCPUs. A domain that is paused stays so. Errors: DomainGone, DomainProtected, DomainInvalidState.</summary>
@@ -158,109 +175,34 @@ public sealed class LvmHost : IDisposable
         _directory.Rename(key, newName);
     });
 
-    /// <summary>Destroys a domain at once and takes away what is published of it, whoever created it. Errors: DomainGone, DomainProtected.</summary>
-    public void DestroyDomain(DomainKey key)
+    /// <summary>Destroys a domain at once, with its devices and all that is published of it, whoever created it. Errors: DomainGone, DomainProtected.</summary>
+    public void DestroyDomain(DomainKey key) => _context.Change(key, "destroy", info =>
     {
-        try
-        {
-            RequireGuest(Require(key, "destroy"));
-            _directory.Settle(key);
-            _hypervisor.Destroy(key.Id);
-            Withdraw(key);
-        }
-        catch (LvmException error)
-        {
-            throw error.During("destroy", NameOf(key));
-        }
-    }
-
-    private void Withdraw(DomainKey key)
-    {
-        try
-        {
-            _directory.Withdraw(key);
-        }
-        catch (LvmException error)
-        {
-            error.LeftBehind ??= $"the domain is gone, and some of what was published of it is not (id {key.Id}, uuid {key.Uuid})";
-            throw;
-        }
-    }
+        _context.Destroy(key);
+        return info;
+    });
 
     /// <summary>The device file (pty) of a domain's console. Errors: DomainGone, ConsoleUnavailable.</summary>
     public string GetConsolePath(DomainKey key)
     {
-        Require(key, "find the console of");
+        _context.Require(key, "find the console of");
         _directory.Settle(key); // right after a creation the console daemon may not have got to it
         return _directory.FindConsole(key)
-            ?? throw new LvmException(ErrorIds.ConsoleUnavailable, "xenconsoled has given it no console").During("find the console of", NameOf(key));
+            ?? throw new LvmException(ErrorIds.ConsoleUnavailable, "xenconsoled has given it no console").During("find the console of", _context.NameOf(key));
     }
 
-    public void Dispose()
-    {
-        _directory.Dispose();
-        _hypervisor.Dispose();
-    }
+    public void Dispose() => _context.Dispose();
 
     private Domain Change(DomainKey key, string operation, Action<DomainInfo> change)
     {
         try
         {
-            var info = Require(key, operation);
-            RequireGuest(info);
-            change(info);
-            return Describe(Require(key, operation), DateTimeOffset.UtcNow);
+            change(_context.RequireGuest(key, operation));
+            return _context.Describe(_context.Require(key, operation), DateTimeOffset.UtcNow);
         }
         catch (LvmException error)
         {
-            throw error.During(operation, NameOf(key));
+            throw error.During(operation, _context.NameOf(key));
         }
-    }
-
-    /// <summary>
-    /// The domain that was meant: a hypercall tells whether its id still names it. One that is dying is gone: it was destroyed, and is
-    /// only listed until the last daemon lets go of its pages.
-    /// </summary>
-    private DomainInfo Require(DomainKey key, string operation) =>
-        _hypervisor.FindDomain(key.Id) is { State: not DomainState.Dying } info && info.Key == key
-            ? info
-            : throw new LvmException(ErrorIds.DomainGone, $"domain {key} is gone").During(operation, NameOf(key));
-
-    private static void RequireGuest(DomainInfo info)
-    {
-        if (info.Key.Id == 0) throw new LvmException(ErrorIds.DomainProtected, "it is the control domain");
-    }
-
-    private string NameOf(DomainKey key)
-    {
-        try
-        {
-            return _directory.Find(key)?.Name is { Length: > 0 } name ? name : $"id {key.Id}";
-        }
-        catch (LvmException)
-        {
-            return $"id {key.Id}"; // a message about one failure must not be lost to another
-        }
-    }
-
-    private Domain Describe(in DomainInfo info, DateTimeOffset now)
-    {
-        var entry = _directory.Find(info.Key);
-        return new Domain
-        {
-            Id = info.Key.Id,
-            Uuid = info.Key.Uuid,
-            Name = entry?.Name ?? "",
-            State = info.State,
-            ShutdownReason = info.ShutdownReason,
-            Type = info.Type,
-            VcpuCount = info.OnlineVcpus,
-            MaxVcpuCount = info.MaxVcpus,
-            MemoryKiB = info.MemoryKiB,
-            MaxMemoryKiB = info.MaxMemoryKiB,
-            CpuTime = info.CpuTime,
-            StartTime = entry?.StartTime,
-            Uptime = entry?.StartTime is { } start && start < now ? now - start : null,
-        };
     }
 }

@@ -1,3 +1,5 @@
+using LightVM.Configuration;
+
 namespace LightVM.Hypervisor;
 
 /// <summary>What the directory keeps of each domain beside the hypervisor's own record.</summary>
@@ -27,6 +29,9 @@ public sealed record DomainPublication
     public required GuestRings Rings { get; init; }
 
     public required DateTimeOffset StartTime { get; init; }
+
+    /// <summary>What the domain is made of, with all that was settled at its creation: what it can be made of again.</summary>
+    public required DomainConfig Config { get; init; }
 }
 
 /// <summary>
@@ -53,11 +58,35 @@ public interface IDomainDirectory : IDisposable
     /// <summary>Keeps everybody else of this toolstack from taking a name until the result is disposed. Errors: DomainNameTaken.</summary>
     IDisposable ReserveName(string name);
 
+    /// <summary>
+    /// Keeps everybody else of this toolstack from ending, restarting or changing the devices of a domain until the result is disposed;
+    /// waits for whoever does that. Errors: DomainInvalidState when that takes too long.
+    /// </summary>
+    IDisposable HoldDomain(Guid uuid, TimeSpan patience);
+
     /// <summary>Publishes a new domain: all of its nodes at once or none, and introduces it to the store.</summary>
     void Publish(DomainPublication publication);
 
     /// <summary>Changes a domain's name.</summary>
     void Rename(DomainKey key, string newName);
+
+    /// <summary>What a domain was made of; null for a domain of another toolstack.</summary>
+    DomainConfig? FindConfig(DomainKey key);
+
+    /// <summary>Keeps what a domain is made of now.</summary>
+    void SaveConfig(DomainKey key, DomainConfig config);
+
+    /// <summary>Notes that a domain is about to be destroyed and created again, so that whoever finds it destroyed can finish that.</summary>
+    void BeginRestart(Guid uuid, DomainConfig config);
+
+    /// <summary>Notes that a domain runs again, or never shall.</summary>
+    void EndRestart(Guid uuid);
+
+    /// <summary>The restarts that were begun and did not end.</summary>
+    IReadOnlyList<(Guid Uuid, DomainConfig Config)> UnfinishedRestarts();
+
+    /// <summary>Begins to watch for domains that begin and end.</summary>
+    IDomainWatch Watch();
 
     /// <summary>
     /// Waits, for a short time, until no daemon is about to write something about a domain that was published just now. Called before a

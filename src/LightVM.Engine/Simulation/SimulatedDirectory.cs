@@ -1,13 +1,18 @@
+using System.Diagnostics;
+using LightVM.Configuration;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 
 namespace LightVM.Simulation;
 
 /// <summary>Names of simulated domains, in memory.</summary>
-internal sealed class SimulatedDirectory : IDomainDirectory
+internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDirectory
 {
     private readonly object _lock = new();
     private readonly HashSet<string> _reserved = new(StringComparer.Ordinal);
+    private readonly Dictionary<Guid, DomainConfig> _configs = [];
+    private readonly Dictionary<Guid, DomainConfig> _restarts = [];
+    private readonly HashSet<Guid> _held = [];
     private readonly Dictionary<Guid, DirectoryEntry> _entries = new()
     {
         [Guid.Empty] = new DirectoryEntry("Domain-0", DateTimeOffset.UtcNow),
@@ -40,10 +45,57 @@ internal sealed class SimulatedDirectory : IDomainDirectory
         return new Reservation(this, name);
     }
 
+    public IDisposable HoldDomain(Guid uuid, TimeSpan patience)
+    {
+        var begin = Stopwatch.GetTimestamp();
+        lock (_lock)
+        {
+            while (!_held.Add(uuid))
+            {
+                var left = patience - Stopwatch.GetElapsedTime(begin);
+                if (left <= TimeSpan.Zero) throw new LvmException(ErrorIds.DomainInvalidState, $"somebody else has been changing it for {patience.TotalSeconds:0} s");
+                Monitor.Wait(_lock, left);
+            }
+        }
+
+        return new Hold(this, uuid);
+    }
+
     public void Publish(DomainPublication publication)
     {
-        lock (_lock) _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
+        lock (_lock)
+        {
+            _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
+            _configs[publication.Key.Uuid] = publication.Config;
+        }
     }
+
+    public DomainConfig? FindConfig(DomainKey key)
+    {
+        lock (_lock) return _configs.GetValueOrDefault(key.Uuid);
+    }
+
+    public void SaveConfig(DomainKey key, DomainConfig config)
+    {
+        lock (_lock) _configs[key.Uuid] = config;
+    }
+
+    public void BeginRestart(Guid uuid, DomainConfig config)
+    {
+        lock (_lock) _restarts[uuid] = config;
+    }
+
+    public void EndRestart(Guid uuid)
+    {
+        lock (_lock) _restarts.Remove(uuid);
+    }
+
+    public IReadOnlyList<(Guid Uuid, DomainConfig Config)> UnfinishedRestarts()
+    {
+        lock (_lock) return _restarts.Select(restart => (restart.Key, restart.Value)).ToList();
+    }
+
+    public IDomainWatch Watch() => new SimulatedWatch(machine);
 
     public void Rename(DomainKey key, string newName)
     {
@@ -61,7 +113,11 @@ internal sealed class SimulatedDirectory : IDomainDirectory
 
     public void Withdraw(DomainKey key)
     {
-        lock (_lock) _entries.Remove(key.Uuid);
+        lock (_lock)
+        {
+            _entries.Remove(key.Uuid);
+            _configs.Remove(key.Uuid);
+        }
     }
 
     public string? FindConsole(DomainKey key) => null;
@@ -69,6 +125,18 @@ internal sealed class SimulatedDirectory : IDomainDirectory
     public void Dispose()
     {
         // Nothing is held.
+    }
+
+    private sealed class Hold(SimulatedDirectory directory, Guid uuid) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (directory._lock)
+            {
+                directory._held.Remove(uuid);
+                Monitor.PulseAll(directory._lock);
+            }
+        }
     }
 
     private sealed class Reservation(SimulatedDirectory directory, string name) : IDisposable

@@ -14,4 +14,7 @@ public sealed record SimulatedHostOptions
 
     /// <summary>Whether the machine has hardware virtualisation.</summary>
     public bool SupportsPvh { get; init; } = true;
+
+    /// <summary>The bridges that it has.</summary>
+    public IReadOnlyList<string> Bridges { get; init; } = ["xenbr0", "xenbr1"];
 }

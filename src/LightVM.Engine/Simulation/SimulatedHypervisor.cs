@@ -114,6 +114,7 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
             if (domain.PauseCount == 0) throw Refused("unpause", "it is not paused", ErrnoText.EINVAL);
             domain.PauseCount--;
             domain.Run();
+            machine.Tell();
         }
     }
 
@@ -123,6 +124,7 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
         {
             var domain = machine.Require(id, "shut down");
             domain.Ended ??= reason;
+            machine.Tell();
         }
     }
 
@@ -167,6 +169,7 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
         {
             lock (machine.Lock)
             {
+                domain.Listens = !_words.Contains("noxs");
                 domain.Activity = _words.Contains("spin") ? GuestActivity.Busy : GuestActivity.Idle;
                 domain.EndsWith = _words.Select(word => word switch
                 {

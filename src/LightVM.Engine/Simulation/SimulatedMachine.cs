@@ -1,3 +1,4 @@
+using LightVM.Devices;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 
@@ -65,6 +66,7 @@ internal sealed class SimulatedMachine
             TakeMemory(OverheadKiB, "create");
             var domain = new SimulatedDomain(new DomainKey(_lastId, shape.Uuid), shape.Type) { Vcpus = shape.MaxVcpus, AddressSize = shape.AddressSize };
             _domains.Add(_lastId, domain);
+            Tell();
             return domain;
         }
 
@@ -74,6 +76,17 @@ internal sealed class SimulatedMachine
     public void Remove(SimulatedDomain domain)
     {
         if (_domains.Remove(domain.Key.Id)) FreeMemoryKiB += domain.MemoryKiB + OverheadKiB;
+        Tell();
+    }
+
+    /// <summary>How often a domain has begun or ended.</summary>
+    public long Changes { get; private set; }
+
+    /// <summary>Wakes whoever waits on <see cref="Lock"/> for a domain to begin or to end. Called with the lock held.</summary>
+    public void Tell()
+    {
+        Changes++;
+        Monitor.PulseAll(Lock);
     }
 }
 
@@ -116,6 +129,15 @@ internal sealed class SimulatedDomain(DomainKey key, GuestType type)
 
     public ShutdownReason? Ended { get; set; }
 
+    /// <summary>What the guest has been asked to do and has not done yet.</summary>
+    public ShutdownReason? Asked { get; set; }
+
+    /// <summary>Whether the guest does what it is asked: one that was started with "noxs" does not listen.</summary>
+    public bool Listens { get; set; } = true;
+
+    /// <summary>The devices it has, and what is behind them.</summary>
+    public List<Device> Devices { get; } = [];
+
     public uint NextPort { get; set; } = 1;
 
     public DomainState State => this switch
@@ -143,6 +165,9 @@ internal sealed class SimulatedDomain(DomainKey key, GuestType type)
     /// <summary>Runs the guest's program as far as it gets by itself.</summary>
     public void Run()
     {
-        if (PauseCount == 0 && Ended is null) Ended = EndsWith;
+        if (PauseCount > 0 || Ended is not null) return;
+        Ended = EndsWith;
+        if (Ended is not null || Asked is null || !Listens || Activity != GuestActivity.Idle) return;
+        (Ended, Asked) = (Asked, null);
     }
 }

@@ -79,7 +79,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         var found = new List<DeviceStatus>();
         foreach (var kind in Kinds)
         {
-            var domains = domainId is { } one ? [one] : Numbers<uint>(_store.List($"{BackendRoot}/{KindName(kind)}"));
+            List<uint> domains = domainId is { } one ? [one] : Numbers<uint>(_store.List($"{BackendRoot}/{KindName(kind)}"));
             var ids = IdsOf(kind, domains);
             for (var first = 0; first < ids.Count;)
             {
@@ -318,7 +318,8 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
                 throw new LvmException(ErrorIds.DeviceTimeout, $"the kernel has not given up {string.Join(", ", waiting)} within {patience.TotalSeconds:0.#} s");
             while (events.TryRead(out var happened))
             {
-                if (happened.Action == "remove") waiting.Remove(happened.SysName);
+                if (happened.IsLoss) waiting.RemoveWhere(name => !Directory.Exists($"{KernelDevices}/{name}"));
+                else if (happened.Action == "remove") waiting.Remove(happened.SysName);
             }
         }
     }
@@ -336,7 +337,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         });
     }
 
-    private List<(uint Domain, int Id)> IdsOf(DeviceKind kind, IReadOnlyList<uint> domains)
+    private List<(uint Domain, int Id)> IdsOf(DeviceKind kind, List<uint> domains)
     {
         var ids = new List<(uint, int)>();
         for (var first = 0; first < domains.Count;)

@@ -1,6 +1,10 @@
 using System.Globalization;
+using LightVM.Configuration;
+using LightVM.Devices;
+using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Linux;
 
 namespace LightVM.Xen;
 
@@ -15,13 +19,9 @@ namespace LightVM.Xen;
 internal sealed class XenstoreDirectory : IDomainDirectory
 {
     private const string VmRoot = "/vm";
-    private const string BackendRoot = "/local/domain/0/backend";
 
     /// <summary>How long a console daemon that runs at all may take to notice a new domain.</summary>
     private static readonly TimeSpan ConsoleDaemonPatience = TimeSpan.FromSeconds(2);
-
-    /// <summary>How much xenconsoled keeps of a console that nobody reads, bytes; xl's value.</summary>
-    private const string ConsoleLimit = "1048576";
 
     private readonly XenstoreClient _store;
     private readonly XenstorePipeline _pipeline;
@@ -100,7 +100,24 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         }
     }
 
-    public IDisposable ReserveName(string name) => NameLocks.Take(name);
+    public IDisposable ReserveName(string name) =>
+        HostLocks.TryTake(name) ?? throw new LvmException(ErrorIds.DomainNameTaken, $"another domain is just being given the name '{name}'");
+
+    public IDisposable HoldDomain(Guid uuid, TimeSpan patience) =>
+        HostLocks.Take($"domain {uuid}", patience) ?? throw new LvmException(ErrorIds.DomainInvalidState, $"somebody else has been changing it for {patience.TotalSeconds:0} s");
+
+    public DomainConfig? FindConfig(DomainKey key) => ConfigFolder.Domains.Find(key.Uuid);
+
+    public void SaveConfig(DomainKey key, DomainConfig config) => ConfigFolder.Domains.Save(key.Uuid, config);
+
+    public void BeginRestart(Guid uuid, DomainConfig config) => ConfigFolder.Restarts.Save(uuid, config);
+
+    public void EndRestart(Guid uuid) => ConfigFolder.Restarts.Remove(uuid);
+
+    public IReadOnlyList<(Guid Uuid, DomainConfig Config)> UnfinishedRestarts() =>
+        ConfigFolder.Restarts.List().Select(uuid => (uuid, ConfigFolder.Restarts.Find(uuid))).Where(restart => restart.Item2 is not null).Select(restart => (restart.uuid, restart.Item2!)).ToList();
+
+    public IDomainWatch Watch() => new XenstoreDomainWatch(XenstorePipeline.Open());
 
     public void Publish(DomainPublication publication)
     {
@@ -112,6 +129,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
         try
         {
+            ConfigFolder.Domains.Save(publication.Key.Uuid, publication.Config);
             _pipeline.Commit(NodesOf(publication));
             lock (_lock) _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
             _store.Introduce(publication.Key.Id, publication.Rings.StoreFrame, publication.Ports.StorePort);
@@ -144,7 +162,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         nodes.Remove($"/libxl/{key.Id}");
         nodes.Remove($"{VmRoot}/{key.Uuid}");
         _pipeline.Apply(nodes);
-        foreach (var kind in _store.List(BackendRoot)) RemoveBackends(kind, key.Id);
+        ConfigFolder.Domains.Remove(key.Uuid);
         lock (_lock)
         {
             _entries.Remove(key.Uuid);
@@ -193,8 +211,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         var vm = $"{VmRoot}/{domain.Key.Uuid}";
         var nodes = new XenstoreBatch();
 
-        nodes.Write(root, "");
-        nodes.SetPermissions(root, new(0, XenstoreRights.None), new(id, XenstoreRights.Read));
+        XenstoreDeviceNodes.WriteRoot(nodes, id);
         nodes.Write($"{root}/vm", vm);
         nodes.Write($"{root}/name", domain.Name);
         nodes.Write($"{root}/domid", Text(id));
@@ -203,15 +220,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         nodes.Write($"{root}/memory/target", Text(domain.MemoryKiB));
         nodes.Write($"{root}/store/port", Text(domain.Ports.StorePort));
         nodes.Write($"{root}/store/ring-ref", Text(domain.Rings.StoreFrame));
-        if (domain.HasConsole)
-        {
-            nodes.Write($"{root}/console/port", Text(domain.Ports.ConsolePort));
-            nodes.Write($"{root}/console/ring-ref", Text(domain.Rings.ConsoleFrame));
-            nodes.Write($"{root}/console/type", "xenconsoled");
-            nodes.Write($"{root}/console/output", "pty");
-            nodes.Write($"{root}/console/limit", ConsoleLimit);
-        }
-
+        if (domain.HasConsole) XenstoreDeviceNodes.Write(nodes, id, new ConsoleDevice(domain.Ports.ConsolePort, domain.Rings.ConsoleFrame));
         nodes.Write($"{root}/control", "");
         nodes.SetPermissions($"{root}/control", new XenstorePermission(id, XenstoreRights.None));
         nodes.Write($"{root}/control/shutdown", "");
@@ -224,15 +233,6 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     }
 
     private static string ConsolePath(DomainKey key) => $"/local/domain/{key.Id}/console/tty";
-
-    /// <summary>Removes a domain's backends of one kind, and the directories above them that this leaves empty, as xl does.</summary>
-    private void RemoveBackends(string kind, uint id) => _store.InTransaction(transaction =>
-    {
-        _store.Remove($"{BackendRoot}/{kind}/{id}", transaction);
-        if (_store.List($"{BackendRoot}/{kind}", transaction).Count > 0) return;
-        _store.Remove($"{BackendRoot}/{kind}", transaction);
-        if (_store.List(BackendRoot, transaction).Count == 0) _store.Remove(BackendRoot, transaction);
-    });
 
     private static string Text<T>(T number) where T : IFormattable => number.ToString(null, CultureInfo.InvariantCulture);
 

@@ -8,7 +8,7 @@ namespace LightVM.Lab;
 /// <summary>The contract, kept by a real Xen.</summary>
 public sealed class XenHostContract(XenContractHost host) : HostContract(host), IClassFixture<XenContractHost>;
 
-public sealed class XenContractHost() : ContractHost(XenHypervisor.Open(), XenstoreDirectory.Open())
+public sealed class XenContractHost() : ContractHost(XenHypervisor.Open(), XenstoreDirectory.Open(), XenstoreDeviceBus.Open())
 {
     public override string Kernel => Dom0.TinyKernel;
 

@@ -122,8 +122,8 @@ public sealed class DomainSelectorTests : IDisposable
         public TwoOfOneName()
         {
             var machine = new Simulation.SimulatedMachine(new Simulation.SimulatedHostOptions());
-            var names = new Simulation.SimulatedDirectory();
-            Host = new LvmHost(new Simulation.SimulatedHypervisor(machine), names);
+            var names = new Simulation.SimulatedDirectory(machine);
+            Host = new LvmHost(new Simulation.SimulatedHypervisor(machine), names, new Simulation.SimulatedDeviceBus(machine));
             foreach (var name in new[] { "one", "two" })
             {
                 var domain = Host.CreateDomain(Config(name, _directory));

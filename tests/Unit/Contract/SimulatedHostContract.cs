@@ -11,7 +11,7 @@ internal sealed class SimulatedContractHost : ContractHost
     private readonly SimulatedMachine _machine;
 
     public SimulatedContractHost(SimulatedMachine machine)
-        : base(new SimulatedHypervisor(machine), new SimulatedDirectory())
+        : base(new SimulatedHypervisor(machine), new SimulatedDirectory(machine), new SimulatedDeviceBus(machine))
     {
         _machine = machine;
         Kernel = WriteFile("tiny.elf", SimulatedKernel.Create());

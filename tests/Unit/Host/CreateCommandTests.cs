@@ -24,7 +24,7 @@ public sealed class CreateCommandTests : IDisposable
     {
         var lines = _lightvm.Run("create", _lightvm.Config(), "--timings").Lines;
 
-        Assert.Equal(["tiny", "domain", "vcpus", "limits", "ports", "memory", "kernel", "build", "boot", "grants", "publish", "start", "(checks)"],
+        Assert.Equal(["tiny", "domain", "vcpus", "limits", "ports", "devices", "memory", "kernel", "build", "boot", "grants", "publish", "backends", "start", "(checks)"],
             lines.Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[0]));
     }
 

@@ -45,7 +45,7 @@ public sealed class XenstorePipelineTests : IDisposable
         batch.Write("/a/c", "3");
 
         var error = Assert.Throws<LvmException>(() => _pipeline.Commit(batch));
-        Assert.Equal(ErrorIds.StoreFailure, error.ErrorId);
+        Assert.Equal(ErrorIds.StoreQuotaExceeded, error.ErrorId);
         Assert.Contains("/a/b", error.Message, StringComparison.Ordinal);
         Assert.Contains("EQUOTA", error.Message, StringComparison.Ordinal);
         Assert.Equal("END 1 F", _store.Requests.Last());
@@ -172,7 +172,7 @@ public sealed class XenstorePipelineTests : IDisposable
             }
             catch (LvmException error)
             {
-                return error.ErrorId is ErrorIds.StoreFailure or ErrorIds.XenNotPrivileged;
+                return error.ErrorId is ErrorIds.StoreFailure or ErrorIds.StoreQuotaExceeded or ErrorIds.XenNotPrivileged;
             }
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(500).WithQuietOnSuccess(true));
 }

@@ -1,0 +1,200 @@
+using LightVM.Configuration;
+using LightVM.Devices;
+using LightVM.Domains;
+using LightVM.Errors;
+using LightVM.Hypervisor;
+
+namespace LightVM.Hosts;
+
+/// <summary>The devices of a host's domains: listed, added and removed at any time.</summary>
+public sealed class DomainDevices
+{
+    private readonly HostContext _host;
+
+    internal DomainDevices(HostContext host)
+    {
+        _host = host;
+    }
+
+    /// <summary>How long drivers and the device daemon may take over a device; 30 seconds at first.</summary>
+    public TimeSpan Patience
+    {
+        get => _host.DevicePatience;
+        set => _host.DevicePatience = value;
+    }
+
+    /// <summary>The network interfaces of some domains, whoever made them, in the order of the domains' ids.</summary>
+    public IReadOnlyList<NetworkAdapter> ListNetworkAdapters(params IReadOnlyCollection<Domain> domains) => List(domains, DeviceKind.Network, ToAdapter);
+
+    /// <summary>The disks of some domains, whoever made them, in the order of the domains' ids.</summary>
+    public IReadOnlyList<Disk> ListDisks(params IReadOnlyCollection<Domain> domains) => List(domains, DeviceKind.Disk, ToDisk);
+
+    /// <summary>
+    /// Gives a domain a network interface. It is there and on its bridge when this returns; the guest takes it up by itself.
+    /// When this throws, nothing of it is left. Errors: NetworkAdapterInvalid, TooManyDevices, BridgeNotFound, MacAddressTaken,
+    /// DeviceTimeout, DeviceFailure, DeviceDaemonUnavailable, DomainGone, DomainInvalidState.
+    /// </summary>
+    public NetworkAdapter AddNetworkAdapter(DomainKey key, NetworkConfig config, CancellationToken cancellation = default)
+    {
+        RequireValid(DomainConfigRules.Check(config), ErrorIds.NetworkAdapterInvalid, "add a network adapter to", key);
+        var canonical = DomainConfigRules.Canonical(config);
+        return Add(key, "add a network adapter to", DeviceKind.Network, canonical.QueueCount is not null, used => new NetworkDevice(Enumerable.Range(0, int.MaxValue).First(id => !used.Contains(id)), canonical), ToAdapter, cancellation);
+    }
+
+    /// <summary>
+    /// Gives a domain a disk. It is there when this returns; the guest takes it up by itself. When this throws, nothing of it is left.
+    /// Errors: VirtualDeviceInvalid, DeviceIdTaken, TooManyDevices, DiskNotFound, DiskInvalid, DiskInUse, DeviceTimeout,
+    /// DeviceFailure, DeviceDaemonUnavailable, DomainGone, DomainInvalidState.
+    /// </summary>
+    public Disk AddDisk(DomainKey key, DiskConfig config, CancellationToken cancellation = default)
+    {
+        RequireValid(DomainConfigRules.Check(config), VirtualDevice.TryParse(config.VirtualDevice, out _, out _) ? ErrorIds.DiskInvalid : ErrorIds.VirtualDeviceInvalid, "add a disk to", key);
+        var device = DiskDevice.Of(config);
+        return Add(key, "add a disk to", DeviceKind.Disk, mustNotRun: false, used => used.Contains(device.Id)
+            ? throw new LvmException(ErrorIds.DeviceIdTaken, $"it has a disk {config.VirtualDevice} (device id {device.Id}) already")
+            : device, ToDisk, cancellation);
+    }
+
+    /// <summary>Takes a network interface away: once the guest lets go of it, or at once. Errors: DeviceNotFound, DeviceBusy, DomainGone, OperationCancelled.</summary>
+    /// <param name="id">Its number among the domain's interfaces.</param>
+    /// <param name="force">Whether to do without the guest's consent.</param>
+    public void RemoveNetworkAdapter(DomainKey key, int id, bool force = false, TimeSpan? patience = null, CancellationToken cancellation = default) =>
+        Remove(key, "remove a network adapter of", DeviceKind.Network, id, force, patience, cancellation);
+
+    /// <summary>Takes a disk away: once the guest lets go of it, or at once. Errors: DeviceNotFound, DeviceBusy, DomainGone, OperationCancelled.</summary>
+    /// <param name="id">Xen's number of the virtual device.</param>
+    /// <param name="force">Whether to do without the guest's consent.</param>
+    public void RemoveDisk(DomainKey key, int id, bool force = false, TimeSpan? patience = null, CancellationToken cancellation = default) =>
+        Remove(key, "remove a disk of", DeviceKind.Disk, id, force, patience, cancellation);
+
+    private void RequireValid(IReadOnlyList<ConfigError> errors, string errorId, string operation, DomainKey key)
+    {
+        if (errors.Count == 0) return;
+        throw new LvmException(errorId, string.Join("; ", errors.Select(error => $"{error.Path["$.".Length..]} {error.Message}"))).During(operation, _host.NameOf(key));
+    }
+
+    private List<T> List<T>(IReadOnlyCollection<Domain> domains, DeviceKind kind, Func<DomainKey, string, DeviceStatus, T> convert)
+    {
+        if (domains.Count == 0) return [];
+        var wanted = domains.ToDictionary(domain => domain.Id);
+        return _host.Bus.List(wanted.Count == 1 ? domains.First().Id : null)
+            .Where(status => status.Device.Kind == kind && wanted.ContainsKey(status.DomainId))
+            .Select(status => convert(wanted[status.DomainId].Key, wanted[status.DomainId].Name, status))
+            .ToList();
+    }
+
+    private T Add<T>(DomainKey key, string operation, DeviceKind kind, bool mustNotRun, Func<IReadOnlySet<int>, Device> choose, Func<DomainKey, string, DeviceStatus, T> convert, CancellationToken cancellation) =>
+        _host.Change(key, operation, info =>
+        {
+            if (info.State is DomainState.Shutdown or DomainState.Crashed) throw new LvmException(ErrorIds.DomainInvalidState, $"it is {info.State}");
+            var used = _host.Bus.List(key.Id).Where(status => status.Device.Kind == kind).Select(status => status.Device.Id).ToHashSet();
+            var chosen = choose(used);
+            if (used.Count >= DomainConfigRules.MaxDevices) throw new LvmException(ErrorIds.TooManyDevices, $"it has {used.Count} devices of this kind already");
+            var devices = _host.Bus.Reserve(key.Uuid, [chosen]);
+            // What a guest is offered at first it takes: one that shall be offered less must not look before the offer stands.
+            if (mustNotRun) _host.Hypervisor.Pause(key.Id);
+            try
+            {
+                _host.Bus.Attach(key, devices);
+                AwaitOrUndo(key, devices, cancellation);
+            }
+            finally
+            {
+                if (mustNotRun) _host.Hypervisor.Unpause(key.Id);
+            }
+
+            Remember(key, config => Added(config, devices[0]));
+            var status = _host.Bus.List(key.Id).FirstOrDefault(status => status.Device.Kind == kind && status.Device.Id == chosen.Id)
+                ?? throw new LvmException(ErrorIds.DeviceFailure, "it was taken away at once");
+            return convert(key, _host.NameOf(key), status);
+        });
+
+    private void AwaitOrUndo(DomainKey key, IReadOnlyList<Device> devices, CancellationToken cancellation)
+    {
+        try
+        {
+            _host.Bus.AwaitBackends(key, devices, _host.DevicePatience, cancellation);
+        }
+        catch (LvmException error)
+        {
+            try
+            {
+                _host.Bus.Detach(key, devices[0].Kind, devices[0].Id, force: true, _host.DevicePatience, CancellationToken.None);
+            }
+            catch (LvmException second)
+            {
+                error.LeftBehind ??= $"the device was not undone: {second.Problem}";
+            }
+
+            throw;
+        }
+    }
+
+    private void Remove(DomainKey key, string operation, DeviceKind kind, int id, bool force, TimeSpan? patience, CancellationToken cancellation) =>
+        _host.Change(key, operation, info =>
+        {
+            var device = _host.Bus.List(key.Id).FirstOrDefault(status => status.Device.Kind == kind && status.Device.Id == id)?.Device
+                ?? throw new LvmException(ErrorIds.DeviceNotFound, kind == DeviceKind.Network ? $"it has no network adapter {id}" : $"it has no disk {VirtualDevice.NameOf(id) ?? $"{id}"}");
+            // A guest that has ended lets go of nothing any more.
+            var ended = info.State is DomainState.Shutdown or DomainState.Crashed;
+            _host.Bus.Detach(key, kind, id, force || ended, patience ?? _host.DevicePatience, cancellation);
+            Remember(key, config => Removed(config, device));
+            return info;
+        });
+
+    /// <summary>A domain that is started again has the devices that it had at its end.</summary>
+    private void Remember(DomainKey key, Func<DomainConfigDraft, DomainConfigDraft> change)
+    {
+        if (_host.Directory.FindConfig(key) is { } config) _host.Directory.SaveConfig(key, DomainConfig.From(change(config.ToDraft())));
+    }
+
+    private static DomainConfigDraft Added(DomainConfigDraft config, Device device)
+    {
+        if (device is NetworkDevice network) config.Vifs = [.. config.Vifs ?? [], network.Config];
+        if (device is DiskDevice disk) config.Vbds = [.. config.Vbds ?? [], disk.Config];
+        return config;
+    }
+
+    private static DomainConfigDraft Removed(DomainConfigDraft config, Device device)
+    {
+        if (device is NetworkDevice network) config.Vifs = (config.Vifs ?? []).Where(vif => vif.Mac != network.Config.Mac).ToList();
+        if (device is DiskDevice disk) config.Vbds = (config.Vbds ?? []).Where(vbd => DiskDevice.Of(vbd).Id != disk.Id).ToList();
+        return config;
+    }
+
+    private static NetworkAdapter ToAdapter(DomainKey key, string name, DeviceStatus status)
+    {
+        var config = ((NetworkDevice)status.Device).Config;
+        return new NetworkAdapter
+        {
+            Domain = key,
+            DomainName = name,
+            DeviceId = status.Device.Id,
+            MacAddress = config.Mac ?? "",
+            Bridge = config.Bridge,
+            IpAddress = config.Ip,
+            Rate = config.Rate,
+            QueueCount = config.QueueCount,
+            Trusted = config.Trusted,
+            State = status.State,
+            InterfaceName = status.Backend ?? "",
+        };
+    }
+
+    private static Disk ToDisk(DomainKey key, string name, DeviceStatus status)
+    {
+        var config = ((DiskDevice)status.Device).Config;
+        return new Disk
+        {
+            Domain = key,
+            DomainName = name,
+            DeviceId = status.Device.Id,
+            VirtualDevice = config.VirtualDevice,
+            Target = config.Target,
+            Type = config.Type,
+            Access = config.Access,
+            State = status.State,
+            BlockDevice = status.Backend,
+        };
+    }
+}

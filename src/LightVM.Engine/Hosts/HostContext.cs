@@ -1,0 +1,119 @@
+using LightVM.Domains;
+using LightVM.Devices;
+using LightVM.Errors;
+using LightVM.Hypervisor;
+
+namespace LightVM.Hosts;
+
+/// <summary>What the parts of a host work with, and what they all do: find the domain that was meant, and say whose failure it was.</summary>
+internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory directory, IDeviceBus bus, ImageCache images)
+{
+    /// <summary>How long changes of a domain wait for each other.</summary>
+    public static readonly TimeSpan HoldPatience = TimeSpan.FromMinutes(1);
+
+    public IHypervisor Hypervisor => hypervisor;
+
+    public IDomainDirectory Directory => directory;
+
+    public IDeviceBus Bus => bus;
+
+    /// <summary>How long drivers and the device daemon may take over a device.</summary>
+    public TimeSpan DevicePatience { get; set; } = TimeSpan.FromSeconds(30);
+
+    public CreationHost ForCreation => new(hypervisor, directory, bus, images, DevicePatience);
+
+    /// <summary>
+    /// The domain that was meant: a hypercall tells whether its id still names it. One that is dying is gone: it was destroyed, and is
+    /// only listed until the last daemon lets go of its pages. Errors: DomainGone.
+    /// </summary>
+    public DomainInfo Require(DomainKey key, string operation) =>
+        Find(key) ?? throw new LvmException(ErrorIds.DomainGone, $"domain {key} is gone").During(operation, NameOf(key));
+
+    /// <summary>As <see cref="Require"/>, and no control domain. Errors: DomainGone, DomainProtected.</summary>
+    public DomainInfo RequireGuest(DomainKey key, string operation)
+    {
+        var info = Require(key, operation);
+        return key.Id != 0 ? info : throw new LvmException(ErrorIds.DomainProtected, "it is the control domain").During(operation, NameOf(key));
+    }
+
+    /// <summary>The domain that was meant; null when it is gone.</summary>
+    public DomainInfo? Find(DomainKey key) => hypervisor.FindDomain(key.Id) is { State: not DomainState.Dying } info && info.Key == key ? info : null;
+
+    /// <summary>Does something to a domain that nobody else does anything to meanwhile; failures name the operation and the domain.</summary>
+    public T Change<T>(DomainKey key, string operation, Func<DomainInfo, T> change)
+    {
+        try
+        {
+            RequireGuest(key, operation);
+            using var hold = directory.HoldDomain(key.Uuid, HoldPatience);
+            return change(RequireGuest(key, operation)); // whoever held it before may have ended it
+        }
+        catch (LvmException error)
+        {
+            throw error.During(operation, NameOf(key));
+        }
+    }
+
+    /// <summary>Destroys a domain that the caller holds, and takes away what there is of it on this host.</summary>
+    public void Destroy(DomainKey key)
+    {
+        directory.Settle(key);
+        hypervisor.Destroy(key.Id);
+        try
+        {
+            try
+            {
+                bus.DetachAll(key, DevicePatience);
+            }
+            finally
+            {
+                directory.Withdraw(key);
+            }
+        }
+        catch (LvmException error)
+        {
+            error.LeftBehind ??= $"the domain is gone, and some of what was published of it is not (id {key.Id}, uuid {key.Uuid})";
+            throw;
+        }
+    }
+
+    public Domain Describe(in DomainInfo info, DateTimeOffset now)
+    {
+        var entry = directory.Find(info.Key);
+        return new Domain
+        {
+            Id = info.Key.Id,
+            Uuid = info.Key.Uuid,
+            Name = entry?.Name ?? "",
+            State = info.State,
+            ShutdownReason = info.ShutdownReason,
+            Type = info.Type,
+            VcpuCount = info.OnlineVcpus,
+            MaxVcpuCount = info.MaxVcpus,
+            MemoryKiB = info.MemoryKiB,
+            MaxMemoryKiB = info.MaxMemoryKiB,
+            CpuTime = info.CpuTime,
+            StartTime = entry?.StartTime,
+            Uptime = entry?.StartTime is { } start && start < now ? now - start : null,
+        };
+    }
+
+    public string NameOf(DomainKey key)
+    {
+        try
+        {
+            return directory.Find(key)?.Name is { Length: > 0 } name ? name : $"id {key.Id}";
+        }
+        catch (LvmException)
+        {
+            return $"id {key.Id}"; // a message about one failure must not be lost to another
+        }
+    }
+
+    public void Dispose()
+    {
+        bus.Dispose();
+        directory.Dispose();
+        hypervisor.Dispose();
+    }
+}
