@@ -12,28 +12,8 @@ namespace LightVM.Contract;
 /// What every host does, whichever hypervisor is under it: tests/Unit runs this on the simulated host, tests/Lab on a real Xen. Each test
 /// ends with a look at what is left: domains, memory, names, and on Xen event channels and store nodes.
 /// </summary>
-public abstract class HostContract : IDisposable
+public abstract class HostContract(ContractHost contract) : ContractTests(contract)
 {
-    private readonly HashSet<DomainKey> _created = [];
-    private readonly string _before;
-
-    protected HostContract(ContractHost contract)
-    {
-        Contract = contract;
-        _before = contract.DescribeTraces();
-    }
-
-    protected ContractHost Contract { get; }
-
-    private LvmHost Host => Contract.Host;
-
-    public void Dispose()
-    {
-        foreach (var domain in Host.ListDomains().Where(domain => _created.Contains(domain.Key))) Host.DestroyDomain(domain.Key);
-        AssertNothingLeft();
-        GC.SuppressFinalize(this);
-    }
-
     // --- creation -----------------------------------------------------------------------------------------------------
 
     [Fact]
@@ -339,10 +319,6 @@ public abstract class HostContract : IDisposable
     }
 
     [Fact]
-    public void A_bridge_that_does_not_exist_is_refused() =>
-        AssertFails(ErrorIds.BridgeNotFound, () => Create(draft => draft.Vifs = [new NetworkConfig(null, null, "no-such-br")]));
-
-    [Fact]
     public void A_guest_of_32_bits_is_refused_where_the_hypervisor_runs_none()
     {
         if (Host.GetInfo().SupportsPV32) return;
@@ -352,62 +328,10 @@ public abstract class HostContract : IDisposable
     // --- half-way: whatever fails or is given up leaves nothing behind -----------------------------------------------------
 
     [Fact]
-    public void A_creation_that_is_cancelled_before_any_step_leaves_nothing()
-    {
-        foreach (var step in DomainCreation.StepNames)
-        {
-            using var cancellation = new CancellationTokenSource();
-            using var listener = new ActivityListener
-            {
-                ShouldListenTo = source => source == DomainCreation.Activities,
-                Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
-                // Cancelled while the step runs: the one after it must not begin.
-                ActivityStarted = activity =>
-                {
-                    if (activity.OperationName == "create/" + step) cancellation.Cancel();
-                },
-            };
-            ActivitySource.AddActivityListener(listener);
-            try
-            {
-                var domain = Host.CreateDomain(Config(draft => draft.Name = "contract-cancel"), cancellation.Token);
-                Assert.Equal(DomainCreation.StepNames.Last(), step); // too late to cancel: it runs
-                Host.DestroyDomain(domain.Key);
-            }
-            catch (LvmException error)
-            {
-                Assert.Equal(ErrorIds.OperationCancelled, error.ErrorId);
-                Assert.Null(error.LeftBehind);
-            }
-
-            AssertNothingLeft();
-        }
-    }
+    public void A_creation_that_is_cancelled_before_any_step_leaves_nothing() => AssertCancelledCreationsLeaveNothing(_ => { });
 
     [Fact]
-    public void A_creation_whose_hypervisor_fails_at_any_call_leaves_nothing()
-    {
-        for (var call = 1; ; call++)
-        {
-            var faulty = new FailingHypervisor(Contract.Hypervisor, call);
-            using var host = new LvmHost(faulty, new UnownedDirectory(Contract.Directory), new UnownedBus(Contract.Bus));
-            try
-            {
-                var domain = host.CreateDomain(Config(draft => draft.Name = "contract-fault"), TestContext.Current.CancellationToken);
-                Assert.True(call > 8, $"only {call - 1} calls were made to fail");
-                Host.DestroyDomain(domain.Key);
-                return;
-            }
-            catch (LvmException error)
-            {
-                Assert.Equal(FailingHypervisor.Problem, error.Problem);
-                Assert.Equal("contract-fault", error.Domain);
-                Assert.Null(error.LeftBehind);
-            }
-
-            AssertNothingLeft();
-        }
-    }
+    public void A_creation_whose_hypervisor_fails_at_any_call_leaves_nothing() => AssertFailedCreationsLeaveNothing(_ => { });
 
     // --- the hypervisor port itself -----------------------------------------------------------------------------------
 
@@ -497,62 +421,5 @@ public abstract class HostContract : IDisposable
         {
             hypervisor.Destroy(id);
         }
-    }
-
-    // --- helpers ------------------------------------------------------------------------------------------------------
-
-    protected DomainConfig Config(Action<DomainConfigDraft>? change = null)
-    {
-        var draft = new DomainConfigDraft
-        {
-            Name = $"contract-{Guid.NewGuid():n}",
-            Kernel = Contract.Kernel,
-            MemoryMiB = 4,
-            VcpuCount = 1,
-            // Looked at after its end, also where a daemon carries out what else would happen then.
-            OnPoweroff = LifecycleAction.Preserve,
-            OnReboot = LifecycleAction.Preserve,
-            OnCrash = LifecycleAction.Preserve,
-        };
-        change?.Invoke(draft);
-        return DomainConfig.From(draft);
-    }
-
-    protected Domain Create(Action<DomainConfigDraft>? change = null)
-    {
-        var domain = Host.CreateDomain(Config(change), TestContext.Current.CancellationToken);
-        lock (_created) _created.Add(domain.Key);
-        return domain;
-    }
-
-    protected static LvmException AssertFails(string errorId, Action action)
-    {
-        var error = Assert.ThrowsAny<LvmException>(action);
-        Assert.True(errorId == error.ErrorId, $"expected {errorId}, got {error.ErrorId}: {error.Message}");
-        Assert.Null(error.LeftBehind);
-        return error;
-    }
-
-    protected Domain AssertBecomes(DomainKey key, DomainState state)
-    {
-        AssertEventually(() => Host.GetDomain(key).State == state, $"domain {key} does not become {state}");
-        return Host.GetDomain(key);
-    }
-
-    protected static void AssertEventually(Func<bool> condition, string complaint)
-    {
-        for (var deadline = Environment.TickCount64 + 10_000; !condition(); Thread.Sleep(20))
-            Assert.True(Environment.TickCount64 < deadline, complaint);
-    }
-
-    private void AssertNothingLeft()
-    {
-        var now = "";
-        for (var deadline = Environment.TickCount64 + 10_000; (now = Contract.DescribeTraces()) != _before && Environment.TickCount64 < deadline; Thread.Sleep(50))
-        {
-            // A hypervisor frees the last pages, and daemons their ports, a little after the domain is gone.
-        }
-
-        Assert.Equal(_before, now);
     }
 }

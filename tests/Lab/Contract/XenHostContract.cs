@@ -8,13 +8,19 @@ namespace LightVM.Lab;
 /// <summary>The contract, kept by a real Xen.</summary>
 public sealed class XenHostContract(XenContractHost host) : HostContract(host), IClassFixture<XenContractHost>;
 
+/// <summary>The contract of devices, kept by a real Xen, netback and blkback, and the device daemon.</summary>
+public sealed class XenDeviceContract(XenContractHost host, RunningDeviceDaemon daemon) : DeviceContract(host), IClassFixture<XenContractHost>, IClassFixture<RunningDeviceDaemon>
+{
+    public RunningDeviceDaemon Daemon { get; } = daemon;
+}
+
 public sealed class XenContractHost() : ContractHost(XenHypervisor.Open(), XenstoreDirectory.Open(), XenstoreDeviceBus.Open())
 {
     public override string Kernel => Dom0.TinyKernel;
 
     public override bool UnpacksKernels => true;
 
-    /// <summary>Asked of Xen's own tools: domains, the control domain's event channels, the store's nodes.</summary>
+    /// <summary>Asked of Xen's own tools and the kernel: domains, the control domain's event channels, the store's nodes, loop devices, bridge ports, backends.</summary>
     public override string DescribeTraces()
     {
         var domains = Dom0.Output("xl", "list").Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(line => line[..line.IndexOf(' ')]);
@@ -23,6 +29,17 @@ public sealed class XenContractHost() : ContractHost(XenHypervisor.Open(), Xenst
             .Select(node => node.Split(" = ")[0])
             // What belongs to no domain: the roots that the first domain ever brings, and the tools' own corner.
             .Where(node => node is not ("/vm" or "/libxl") && !node.StartsWith("/tool", StringComparison.Ordinal));
-        return $"domains: {string.Join(", ", domains)}\nevent channels of dom0: {channels}\nstore nodes:\n{string.Join('\n', nodes)}";
+        var loops = Directory.GetDirectories("/sys/block", "loop*").Where(loop => Directory.Exists($"{loop}/loop")).Select(Path.GetFileName);
+        var ports = Directory.GetDirectories("/sys/class/net").Where(port => Directory.Exists($"{port}/brport")).Select(Path.GetFileName);
+        var backends = Directory.GetDirectories("/sys/bus/xen-backend/devices").Select(Path.GetFileName);
+        return $"""
+            domains: {string.Join(", ", domains)}
+            event channels of dom0: {channels}
+            loop devices: {string.Join(", ", loops)}
+            bridge ports: {string.Join(", ", ports)}
+            backends of the kernel: {string.Join(", ", backends)}
+            store nodes:
+            {string.Join('\n', nodes)}
+            """;
     }
 }

@@ -49,9 +49,11 @@ start_network() {
   ip link set lo up
   ip addr add 10.0.2.15/24 dev eth0
   ip link set eth0 up
-  ip link add xenbr0 type bridge
-  ip addr add 192.168.77.1/24 dev xenbr0
-  ip link set xenbr0 up
+  for number in 0 1; do
+    ip link add xenbr$number type bridge
+    ip addr add 192.168.$((77 + number)).1/24 dev xenbr$number
+    ip link set xenbr$number up
+  done
   lan=$(option lan none)
   if [ "$lan" != none ]; then
     ip addr add "$lan" dev eth1

@@ -6,6 +6,9 @@ namespace LightVM.Unit.Contract;
 /// <summary>The contract, kept by the simulated host.</summary>
 public sealed class SimulatedHostContract() : HostContract(new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions())));
 
+/// <summary>The contract of devices, kept by the simulated host.</summary>
+public sealed class SimulatedDeviceContract() : DeviceContract(new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions())));
+
 internal sealed class SimulatedContractHost : ContractHost
 {
     private readonly SimulatedMachine _machine;
