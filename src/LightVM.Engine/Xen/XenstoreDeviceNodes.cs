@@ -132,7 +132,7 @@ internal static class XenstoreDeviceNodes
         var back = BeginBack(nodes, domain, device);
         nodes.Write($"{back}/handle", Text(device.Id));
         nodes.Write($"{back}/mac", mac);
-        nodes.Write($"{back}/script", NoScript);
+        nodes.Write($"{back}/type", "vif"); // xl asks, when it takes it away
         // There before the guest is, so that netback waits for what the device daemon makes of it.
         nodes.Write($"{back}/hotplug-status", "");
         if (config.Bridge is not null) nodes.Write($"{back}/bridge", config.Bridge);
@@ -166,6 +166,8 @@ internal static class XenstoreDeviceNodes
         nodes.Write($"{libxl}/type", "phy");
         nodes.Write($"{libxl}/dev", config.VirtualDevice);
         nodes.Write($"{libxl}/mode", mode);
+        nodes.Write($"{libxl}/removable", "0");
+        nodes.Write($"{libxl}/device-type", "disk");
     }
 
     /// <summary>The first console stands by itself, beside the other devices, and its state is kept by xenconsoled alone.</summary>
@@ -199,6 +201,7 @@ internal static class XenstoreDeviceNodes
         nodes.Write($"{back}/frontend-id", Text(domain));
         nodes.Write($"{back}/online", "1");
         nodes.Write($"{back}/state", Text((int)DeviceState.Initialising));
+        nodes.Write($"{back}/script", NoScript);
         nodes.Write($"{back}/toolstack", Toolstack);
         return back;
     }
