@@ -43,21 +43,15 @@ public sealed class LvmHost : IDisposable
     /// <summary>Opens the Xen that this machine runs under. Errors: XenNotRunning, XenNotPrivileged, XenLibraryMissing, XenLibraryMismatch, XenstoreUnavailable.</summary>
     public static LvmHost OpenXen()
     {
-        var parts = new List<IDisposable>(3);
-        T Opened<T>(T part)
-            where T : IDisposable
-        {
-            parts.Add(part);
-            return part;
-        }
-
+        var hypervisor = XenHypervisor.Open();
         try
         {
-            return new LvmHost(Opened(XenHypervisor.Open()), Opened(XenstoreDirectory.Open()), Opened(XenstoreDeviceBus.Open()));
+            var directory = XenstoreDirectory.Open();
+            return new LvmHost(hypervisor, directory, directory.OpenDeviceBus());
         }
         catch
         {
-            foreach (var part in parts) part.Dispose();
+            hypervisor.Dispose();
             throw;
         }
     }

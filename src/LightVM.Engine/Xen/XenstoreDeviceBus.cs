@@ -20,29 +20,14 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
 
     private readonly XenstoreClient _store;
     private readonly XenstorePipeline _pipeline;
-    private readonly DeviceDaemonClient _daemon;
+    private readonly DeviceDaemonClient _daemon = new();
     private readonly Stack<XenstorePipeline> _waiters = new();
 
-    private XenstoreDeviceBus(XenstoreClient store, XenstorePipeline pipeline, DeviceDaemonClient daemon)
+    /// <param name="store">Stays the caller's, as does the pipeline.</param>
+    public XenstoreDeviceBus(XenstoreClient store, XenstorePipeline pipeline)
     {
         _store = store;
         _pipeline = pipeline;
-        _daemon = daemon;
-    }
-
-    /// <summary>Connects to the store. Errors: XenLibraryMissing, XenstoreUnavailable, XenNotPrivileged.</summary>
-    public static XenstoreDeviceBus Open()
-    {
-        var store = XenstoreClient.Open();
-        try
-        {
-            return new XenstoreDeviceBus(store, XenstorePipeline.Open(), new DeviceDaemonClient());
-        }
-        catch
-        {
-            store.Dispose();
-            throw;
-        }
     }
 
     public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) => _daemon.Reserve(uuid, devices);
@@ -179,8 +164,6 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
     {
         foreach (var waiter in _waiters) waiter.Dispose();
         _daemon.Dispose();
-        _pipeline.Dispose();
-        _store.Dispose();
     }
 
     private static string RequestPath(DomainKey domain) => $"{Root(domain.Id)}/control/shutdown";

@@ -62,6 +62,9 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         }
     }
 
+    /// <summary>The bus of devices, over the same connections: to be disposed before this.</summary>
+    public XenstoreDeviceBus OpenDeviceBus() => new(_store, _pipeline);
+
     public DirectoryEntry? Find(DomainKey key)
     {
         lock (_lock)

@@ -14,8 +14,18 @@ public sealed class XenDeviceContract(XenContractHost host, RunningDeviceDaemon 
     public RunningDeviceDaemon Daemon { get; } = daemon;
 }
 
-public sealed class XenContractHost() : ContractHost(XenHypervisor.Open(), XenstoreDirectory.Open(), XenstoreDeviceBus.Open())
+public sealed class XenContractHost : ContractHost
 {
+    public XenContractHost()
+        : this(XenstoreDirectory.Open())
+    {
+    }
+
+    private XenContractHost(XenstoreDirectory directory)
+        : base(XenHypervisor.Open(), directory, directory.OpenDeviceBus())
+    {
+    }
+
     public override string Kernel => Dom0.TinyKernel;
 
     public override bool UnpacksKernels => true;
