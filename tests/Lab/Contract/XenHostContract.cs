@@ -39,9 +39,9 @@ public sealed class XenContractHost : ContractHost
             .Select(node => node.Split(" = ")[0])
             // What belongs to no domain: the roots that the first domain ever brings, and the tools' own corner.
             .Where(node => node is not ("/vm" or "/libxl") && !node.StartsWith("/tool", StringComparison.Ordinal));
-        var loops = Directory.GetDirectories("/sys/block", "loop*").Where(loop => Directory.Exists($"{loop}/loop")).Select(Path.GetFileName);
-        var ports = Directory.GetDirectories("/sys/class/net").Where(port => Directory.Exists($"{port}/brport")).Select(Path.GetFileName);
-        var backends = Directory.GetDirectories("/sys/bus/xen-backend/devices").Select(Path.GetFileName);
+        var loops = System.IO.Directory.GetDirectories("/sys/block", "loop*").Where(loop => System.IO.Directory.Exists($"{loop}/loop")).Select(Path.GetFileName);
+        var ports = System.IO.Directory.GetDirectories("/sys/class/net").Where(port => System.IO.Directory.Exists($"{port}/brport")).Select(Path.GetFileName);
+        var backends = System.IO.Directory.GetDirectories("/sys/bus/xen-backend/devices").Select(Path.GetFileName);
         return $"""
             domains: {string.Join(", ", domains)}
             event channels of dom0: {channels}
