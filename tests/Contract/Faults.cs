@@ -148,6 +148,8 @@ internal sealed class UnownedBus(IDeviceBus inner) : IDeviceBus
 {
     public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) => inner.Reserve(uuid, devices);
 
+    public IReadOnlyList<string> ListBridges() => inner.ListBridges();
+
     public void Attach(DomainKey domain, IReadOnlyList<Device> devices) => inner.Attach(domain, devices);
 
     public void AwaitBackends(DomainKey domain, IReadOnlyList<Device> devices, TimeSpan patience, CancellationToken cancellation) => inner.AwaitBackends(domain, devices, patience, cancellation);

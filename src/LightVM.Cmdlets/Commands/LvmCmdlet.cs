@@ -7,9 +7,14 @@ using LightVM.Hosts;
 
 namespace LightVM.Cmdlets.Commands;
 
-/// <summary>What all cmdlets share: the host, errors, paths.</summary>
-public abstract class LvmCmdlet : PSCmdlet
+/// <summary>What all cmdlets share: the host, being stopped, questions, errors, paths.</summary>
+public abstract class LvmCmdlet : PSCmdlet, IDisposable
 {
+    private readonly CancellationTokenSource _stopping = new();
+
+    /// <summary>Cancelled by Ctrl+C.</summary>
+    private protected CancellationToken Cancellation => _stopping.Token;
+
     /// <summary>The current host, opened on first need. Without a host no item of a pipeline can succeed: that ends the command.</summary>
     private protected LvmHost CurrentHost
     {
@@ -27,12 +32,37 @@ public abstract class LvmCmdlet : PSCmdlet
         }
     }
 
+    public void Dispose()
+    {
+        _stopping.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    protected override void StopProcessing() => _stopping.Cancel();
+
+    /// <summary>Whether a failure is no more than Ctrl+C's doing.</summary>
+    private protected bool IsStop(LvmException error) => Stopping && error.ErrorId == ErrorIds.OperationCancelled;
+
+    /// <summary>
+    /// Asks whether to go on, where PowerShell's preferences want that. -Force answers the question beforehand; an explicit -Confirm or
+    /// -WhatIf, or a preference for -WhatIf, is heard all the same.
+    /// </summary>
+    private protected bool ShouldProcess(string target, string action, SwitchParameter force)
+    {
+        var wantsToKnow = IsGiven("Confirm") || LanguagePrimitives.IsTrue(IsGiven("WhatIf") ? MyInvocation.BoundParameters["WhatIf"] : GetVariableValue("WhatIfPreference"));
+        return (force && !wantsToKnow) || ShouldProcess(target, action);
+    }
+
     /// <summary>Does one item's work; its failure is reported and does not keep the next from being done.</summary>
     private protected void ForItem(object target, Action work)
     {
         try
         {
             work();
+        }
+        catch (LvmException error) when (IsStop(error))
+        {
+            throw new PipelineStoppedException();
         }
         catch (LvmException error)
         {

@@ -68,13 +68,8 @@ public sealed class RemoveLvmDomainCommand : ChangingDomainCmdlet
 
     private protected override void Change(Domain domain)
     {
-        if (!IsUnasked && !ShouldProcess(Describe(domain), "Destroy")) return;
-        CurrentHost.DestroyDomain(domain.Key);
+        if (ShouldProcess(Describe(domain), "Destroy", Force)) CurrentHost.DestroyDomain(domain.Key);
     }
-
-    // -Force answers the question beforehand; an explicit -Confirm or -WhatIf, or a preference for -WhatIf, is heard all the same.
-    private bool IsUnasked =>
-        Force && !IsGiven("Confirm") && !LanguagePrimitives.IsTrue(IsGiven("WhatIf") ? MyInvocation.BoundParameters["WhatIf"] : GetVariableValue("WhatIfPreference"));
 }
 
 /// <summary>Gives a domain another name.</summary>

@@ -10,14 +10,12 @@ namespace LightVM.Cmdlets.Commands;
 /// <summary>Creates domains out of files, configurations or parameters. What parameters say goes over what a file or a configuration says.</summary>
 [Cmdlet(VerbsCommon.New, "LvmDomain", DefaultParameterSetName = FromPath, SupportsShouldProcess = true)]
 [OutputType(typeof(Domain))]
-public sealed class NewLvmDomainCommand : ConfigCmdlet, IDisposable
+public sealed class NewLvmDomainCommand : ConfigCmdlet
 {
     private const string FromPath = "Path";
     private const string FromLiteralPath = "LiteralPath";
     private const string FromConfig = "Config";
     private const string FromParameters = "Parameters";
-
-    private readonly CancellationTokenSource _stopping = new();
 
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = FromPath)]
     [ValidateNotNullOrEmpty]
@@ -73,10 +71,6 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet, IDisposable
         }
     }
 
-    protected override void StopProcessing() => _stopping.Cancel();
-
-    public void Dispose() => _stopping.Dispose();
-
     private void CreateAll(object target, string source, Func<DomainConfigDraft> read) => ForItem(target, () =>
     {
         var draft = read().With(ReadParameters(Name, Kernel, Given(nameof(MemoryMiB), MemoryMiB))).StartingAt(CurrentDirectory);
@@ -93,14 +87,10 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet, IDisposable
         if (!ShouldProcess($"domain '{config.Name}' ({config.MemoryMiB} MiB, {config.VcpuCount} vCPU{(config.VcpuCount == 1 ? "" : "s")}, {config.Kernel})", "Create")) return true;
         try
         {
-            WriteObject(CurrentHost.CreateDomain(config, _stopping.Token));
+            WriteObject(CurrentHost.CreateDomain(config, Cancellation));
             return true;
         }
-        catch (LvmException error) when (error.ErrorId == ErrorIds.OperationCancelled && Stopping)
-        {
-            throw new PipelineStoppedException();
-        }
-        catch (LvmException error)
+        catch (LvmException error) when (!IsStop(error))
         {
             WriteError(ToRecord(error, config.Name));
             return DomainSeries.GoesOnAfter(error);

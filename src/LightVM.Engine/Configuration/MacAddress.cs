@@ -4,7 +4,7 @@ using System.Globalization;
 namespace LightVM.Configuration;
 
 /// <summary>Hardware addresses as text.</summary>
-internal static class MacAddress
+public static class MacAddress
 {
     /// <summary>What Chaos writes, less its leading zeros, for an interface without an address.</summary>
     internal const string None = "00:00:00:00:00:00";
@@ -18,7 +18,7 @@ internal static class MacAddress
     /// <param name="text">The address.</param>
     /// <param name="address">The same address in lower case with leading zeros.</param>
     /// <param name="why">What is wrong with it; null when it is valid.</param>
-    internal static bool TryParse(string text, [NotNullWhen(true)] out string? address, [NotNullWhen(false)] out string? why)
+    public static bool TryParse(string text, [NotNullWhen(true)] out string? address, [NotNullWhen(false)] out string? why)
     {
         address = null;
         why = "must be six bytes in hexadecimal between colons, such as \"00:16:3e:00:00:01\"";

@@ -1,3 +1,4 @@
+using System.Globalization;
 using LightVM.Configuration;
 using LightVM.Devices;
 using LightVM.Domains;
@@ -29,30 +30,55 @@ public sealed class DomainDevices
     /// <summary>The disks of some domains, whoever made them, in the order of the domains' ids.</summary>
     public IReadOnlyList<Disk> ListDisks(params IReadOnlyCollection<Domain> domains) => List(domains, DeviceKind.Disk, ToDisk);
 
+    /// <summary>The bridges that interfaces can join, in the order of the alphabet.</summary>
+    public IReadOnlyList<string> ListBridges() => _host.Bus.ListBridges();
+
+    /// <summary>The network interface of a domain that has a number, or a MAC address, written as text. Errors: DeviceNotFound.</summary>
+    public NetworkAdapter GetNetworkAdapter(Domain domain, string reference)
+    {
+        var adapters = ListNetworkAdapters(domain);
+        var found = MacAddress.TryParse(reference, out var mac, out _) ? adapters.FirstOrDefault(adapter => adapter.MacAddress == mac)
+            : int.TryParse(reference, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? adapters.FirstOrDefault(adapter => adapter.DeviceId == id)
+            : null;
+        return found ?? throw new LvmException(ErrorIds.DeviceNotFound, $"it has no network adapter {reference}").During("find a network adapter of", domain.ToString());
+    }
+
+    /// <summary>The disk of a domain that has a virtual device's name, or its number, written as text. Errors: DeviceNotFound, VirtualDeviceInvalid.</summary>
+    public Disk GetDisk(Domain domain, string reference)
+    {
+        const string Operation = "find a disk of";
+        if (!int.TryParse(reference, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && !VirtualDevice.TryParse(reference, out id, out var why))
+            throw new LvmException(ErrorIds.VirtualDeviceInvalid, $"'{reference}' {why}").During(Operation, domain.ToString());
+        return ListDisks(domain).FirstOrDefault(disk => disk.DeviceId == id)
+            ?? throw new LvmException(ErrorIds.DeviceNotFound, $"it has no disk {reference}").During(Operation, domain.ToString());
+    }
+
     /// <summary>
     /// Gives a domain a network interface. It is there and on its bridge when this returns; the guest takes it up by itself.
     /// When this throws, nothing of it is left. Errors: NetworkAdapterInvalid, TooManyDevices, BridgeNotFound, MacAddressTaken,
-    /// DeviceTimeout, DeviceFailure, DeviceDaemonUnavailable, DomainGone, DomainInvalidState.
+    /// DeviceTimeout, DeviceFailure, DeviceDaemonUnavailable, DomainGone, DomainInvalidState, OperationCancelled.
     /// </summary>
-    public NetworkAdapter AddNetworkAdapter(DomainKey key, NetworkConfig config, CancellationToken cancellation = default)
+    /// <param name="patience">How long drivers and the device daemon may take; null for <see cref="Patience"/>.</param>
+    public NetworkAdapter AddNetworkAdapter(DomainKey key, NetworkConfig config, TimeSpan? patience = null, CancellationToken cancellation = default)
     {
         RequireValid(DomainConfigRules.Check(config), ErrorIds.NetworkAdapterInvalid, "add a network adapter to", key);
         var canonical = DomainConfigRules.Canonical(config);
-        return Add(key, "add a network adapter to", DeviceKind.Network, canonical.QueueCount is not null, used => new NetworkDevice(Enumerable.Range(0, int.MaxValue).First(id => !used.Contains(id)), canonical), ToAdapter, cancellation);
+        return Add(key, "add a network adapter to", DeviceKind.Network, canonical.QueueCount is not null, owned => ChooseAdapter(canonical, owned), ToAdapter, patience, cancellation);
     }
 
     /// <summary>
     /// Gives a domain a disk. It is there when this returns; the guest takes it up by itself. When this throws, nothing of it is left.
     /// Errors: VirtualDeviceInvalid, DeviceIdTaken, TooManyDevices, DiskNotFound, DiskInvalid, DiskInUse, DeviceTimeout,
-    /// DeviceFailure, DeviceDaemonUnavailable, DomainGone, DomainInvalidState.
+    /// DeviceFailure, DeviceDaemonUnavailable, DomainGone, DomainInvalidState, OperationCancelled.
     /// </summary>
-    public Disk AddDisk(DomainKey key, DiskConfig config, CancellationToken cancellation = default)
+    /// <param name="patience">How long drivers and the device daemon may take; null for <see cref="Patience"/>.</param>
+    public Disk AddDisk(DomainKey key, DiskConfig config, TimeSpan? patience = null, CancellationToken cancellation = default)
     {
         RequireValid(DomainConfigRules.Check(config), VirtualDevice.TryParse(config.VirtualDevice, out _, out _) ? ErrorIds.DiskInvalid : ErrorIds.VirtualDeviceInvalid, "add a disk to", key);
         var device = DiskDevice.Of(config);
-        return Add(key, "add a disk to", DeviceKind.Disk, mustNotRun: false, used => used.Contains(device.Id)
+        return Add(key, "add a disk to", DeviceKind.Disk, mustNotRun: false, owned => owned.Any(other => other.Id == device.Id)
             ? throw new LvmException(ErrorIds.DeviceIdTaken, $"it has a disk {config.VirtualDevice} (device id {device.Id}) already")
-            : device, ToDisk, cancellation);
+            : device, ToDisk, patience, cancellation);
     }
 
     /// <summary>Takes a network interface away: once the guest lets go of it, or at once. Errors: DeviceNotFound, DeviceBusy, DomainGone, OperationCancelled.</summary>
@@ -66,6 +92,14 @@ public sealed class DomainDevices
     /// <param name="force">Whether to do without the guest's consent.</param>
     public void RemoveDisk(DomainKey key, int id, bool force = false, TimeSpan? patience = null, CancellationToken cancellation = default) =>
         Remove(key, "remove a disk of", DeviceKind.Disk, id, force, patience, cancellation);
+
+    /// <summary>The adapter under the first number that is free. The host asks the other domains for its address; its own is asked here.</summary>
+    private static NetworkDevice ChooseAdapter(NetworkConfig config, IReadOnlyList<Device> owned)
+    {
+        if (config.Mac is { } mac && owned.OfType<NetworkDevice>().FirstOrDefault(other => other.Config.Mac == mac) is { } holder)
+            throw new LvmException(ErrorIds.MacAddressTaken, $"its network adapter {holder.Id} has the address {mac} already");
+        return new NetworkDevice(Enumerable.Range(0, int.MaxValue).First(id => owned.All(other => other.Id != id)), config);
+    }
 
     private void RequireValid(IReadOnlyList<ConfigError> errors, string errorId, string operation, DomainKey key)
     {
@@ -83,20 +117,20 @@ public sealed class DomainDevices
             .ToList();
     }
 
-    private T Add<T>(DomainKey key, string operation, DeviceKind kind, bool mustNotRun, Func<IReadOnlySet<int>, Device> choose, Func<DomainKey, string, DeviceStatus, T> convert, CancellationToken cancellation) =>
+    private T Add<T>(DomainKey key, string operation, DeviceKind kind, bool mustNotRun, Func<IReadOnlyList<Device>, Device> choose, Func<DomainKey, string, DeviceStatus, T> convert, TimeSpan? patience, CancellationToken cancellation) =>
         _host.Change(key, operation, info =>
         {
             if (info.State is DomainState.Shutdown or DomainState.Crashed) throw new LvmException(ErrorIds.DomainInvalidState, $"it is {info.State}");
-            var used = _host.Bus.List(key.Id).Where(status => status.Device.Kind == kind).Select(status => status.Device.Id).ToHashSet();
-            var chosen = choose(used);
-            if (used.Count >= DomainConfigRules.MaxDevices) throw new LvmException(ErrorIds.TooManyDevices, $"it has {used.Count} devices of this kind already");
+            var owned = _host.Bus.List(key.Id).Select(status => status.Device).Where(device => device.Kind == kind).ToList();
+            var chosen = choose(owned);
+            if (owned.Count >= DomainConfigRules.MaxDevices) throw new LvmException(ErrorIds.TooManyDevices, $"it has {owned.Count} devices of this kind already");
             var devices = _host.Bus.Reserve(key.Uuid, [chosen]);
             // What a guest is offered at first it takes: one that shall be offered less must not look before the offer stands.
             if (mustNotRun) _host.Hypervisor.Pause(key.Id);
             try
             {
                 _host.Bus.Attach(key, devices);
-                AwaitOrUndo(key, devices, cancellation);
+                AwaitOrUndo(key, devices, patience ?? _host.DevicePatience, cancellation);
             }
             finally
             {
@@ -109,11 +143,11 @@ public sealed class DomainDevices
             return convert(key, _host.NameOf(key), status);
         });
 
-    private void AwaitOrUndo(DomainKey key, IReadOnlyList<Device> devices, CancellationToken cancellation)
+    private void AwaitOrUndo(DomainKey key, IReadOnlyList<Device> devices, TimeSpan patience, CancellationToken cancellation)
     {
         try
         {
-            _host.Bus.AwaitBackends(key, devices, _host.DevicePatience, cancellation);
+            _host.Bus.AwaitBackends(key, devices, patience, cancellation);
         }
         catch (LvmException error)
         {

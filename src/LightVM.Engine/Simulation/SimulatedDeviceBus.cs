@@ -26,6 +26,8 @@ internal sealed class SimulatedDeviceBus(SimulatedMachine machine) : IDeviceBus
         }
     }
 
+    public IReadOnlyList<string> ListBridges() => machine.Options.Bridges.Order(StringComparer.Ordinal).ToList();
+
     public void Attach(DomainKey domain, IReadOnlyList<Device> devices)
     {
         lock (machine.Lock) machine.Require(domain.Id, "attach devices to").Devices.AddRange(devices);

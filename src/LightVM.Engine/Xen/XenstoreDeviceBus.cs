@@ -11,6 +11,7 @@ namespace LightVM.Xen;
 /// <summary>Devices over Xenstore: netback and blkback of the control domain's kernel find them there, and the device daemon does the rest.</summary>
 internal sealed class XenstoreDeviceBus : IDeviceBus
 {
+    private const string NetworkInterfaces = "/sys/class/net";
     private const string KernelDevices = "/sys/bus/xen-backend/devices";
 
     /// <summary>What the device daemon says of a device that is on its bridge, or has its disk.</summary>
@@ -31,6 +32,10 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
     }
 
     public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) => _daemon.Reserve(uuid, devices);
+
+    public IReadOnlyList<string> ListBridges() => Directory.Exists(NetworkInterfaces)
+        ? Directory.EnumerateDirectories(NetworkInterfaces).Where(path => Directory.Exists($"{path}/bridge")).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal).ToList()
+        : [];
 
     public void Attach(DomainKey domain, IReadOnlyList<Device> devices)
     {
