@@ -1,49 +1,125 @@
 #!/bin/busybox sh
 # shellcheck shell=dash
-# The Linux guest: says that it is up, sets up the devices that its command line asks for, gives a shell on its console.
-#   lab.net=ADDRESS   eth0 gets this address (/24), and pings dom0's 192.168.77.1
-#   lab.disk          reads the first bytes of /dev/xvda
-#   lab.off           switches itself off
-/bin/busybox mkdir -p /proc /sys /dev /bin
-/bin/busybox mount -t proc proc /proc
-/bin/busybox mount -t sysfs sysfs /sys
-/bin/busybox mount -t devtmpfs dev /dev
-/bin/busybox --install -s /bin
+# The Linux guest: says that it is up, does what its command line asks for, gives a shell on its console. What can be asked
+# for, as words lab.NAME=VALUE of the command line, in their order, or as commands `lab NAME VALUE` of the shell:
+#   net ADDRESS     eth0 gets this address (/24) and pings the first one of its network; net1 for eth1, and so on
+#   nic ethN        says which address and how many queues it has
+#   ping ADDRESS    pings it over and over in the background
+#   pinged          ends that, and says how many replies were lost
+#   disk DEVICE     says what size it has and how it begins ("xvda", without /dev)
+#   write DEVICE    makes a file system on it and writes files and their check sums
+#   read DEVICE     looks whether they are what they were
+#   mount DEVICE, umount DEVICE
+#   gone DEVICE     says so when a disk or interface is away
+#   off             switches the guest off
+# Each says what came of it in a line that begins with "guest:".
 
 mark() {
   read -r uptime _ </proc/uptime
   echo "guest: $1 after $uptime s" >/dev/hvc0
 }
 
-wait_for() { # up to ten seconds
+eventually() { # eventually COMMAND...: a minute at most
   tries=0
-  while [ ! -e "$1" ] && [ $tries -lt 200 ]; do
+  until "$@"; do
+    [ $tries -lt 1200 ] || return 1
     usleep 50000
     tries=$((tries + 1))
   done
 }
 
+use_disk() {
+  modprobe xen-blkfront
+  modprobe ext4
+  eventually [ -e "/dev/$1" ] || mark "no $1"
+  mkdir -p "/mnt/$1"
+}
+
+do_word() {
+  case $1 in
+    net*)
+      nic=eth${1#net}
+      [ "$nic" != eth ] || nic=eth0
+      modprobe xen-netfront
+      eventually [ -e "/sys/class/net/$nic" ] || mark "no $nic"
+      ip link set lo up
+      ip addr add "$2/24" dev "$nic"
+      ip link set "$nic" up
+      if eventually ping -c 1 -W 1 "${2%.*}.1" >/dev/null 2>&1; then mark "$nic answers"; else mark "$nic is dead"; fi
+      ;;
+    nic) mark "$2 is $(cat "/sys/class/net/$2/address") with $(find "/sys/class/net/$2/queues" -name 'tx-*' | wc -l) queues" ;;
+    ping)
+      : >/tmp/pinging
+      ping_on "$2" &
+      ;;
+    pinged) rm -f /tmp/pinging ;;
+    disk)
+      use_disk "$2"
+      mark "$2 has $(cat "/sys/block/$2/size") sectors and begins with '$(head -c 16 "/dev/$2" | tr -cd ' -~')'"
+      ;;
+    write)
+      use_disk "$2"
+      if write_files "$2"; then mark "$2 written"; else mark "$2 cannot be written"; fi
+      ;;
+    read)
+      use_disk "$2"
+      if mount -t ext2 -o ro "/dev/$2" "/mnt/$2" && (cd "/mnt/$2" && sha256sum -cs sums); then mark "$2 is intact"; else mark "$2 is damaged"; fi
+      umount "/mnt/$2"
+      ;;
+    mount)
+      use_disk "$2"
+      if mount -t ext2 "/dev/$2" "/mnt/$2"; then mark "$2 mounted"; else mark "$2 cannot be mounted"; fi
+      ;;
+    umount) if umount "/mnt/$2"; then mark "$2 unmounted"; else mark "$2 cannot be unmounted"; fi ;;
+    gone) if eventually [ ! -e "/sys/class/net/$2" -a ! -e "/sys/block/$2" ]; then mark "$2 is gone"; else mark "$2 stays"; fi ;;
+    off) poweroff -f ;;
+    *) mark "nothing known of '$1'" ;;
+  esac
+}
+
+ping_on() {
+  sent=0 lost=0
+  while [ -e /tmp/pinging ]; do
+    sent=$((sent + 1))
+    ping -c 1 -W 10 "$1" >/dev/null 2>&1 || lost=$((lost + 1))
+    usleep 50000
+  done
+  mark "$sent pings, $lost lost"
+}
+
+write_files() {
+  mke2fs "/dev/$1" >/dev/null 2>&1 && mount -t ext2 "/dev/$1" "/mnt/$1" || return 1
+  (
+    cd "/mnt/$1" || exit
+    for file in 1 2 3; do
+      dd if=/dev/urandom of=$file bs=64k count=8 2>/dev/null || exit
+    done
+    sha256sum 1 2 3 >sums && sync
+  ) && umount "/mnt/$1"
+}
+
+# As `lab`, it is the shell's.
+if [ $# -gt 0 ]; then
+  do_word "$@"
+  exit
+fi
+
+/bin/busybox mkdir -p /proc /sys /dev /bin /sbin /tmp
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox --install -s /bin
+ln -s /init /bin/lab
+
 mark up
 # shellcheck disable=SC2013 # words are what is wanted
 for word in $(cat /proc/cmdline); do
   case $word in
-    lab.net=*)
-      insmod /modules/xen-netfront.ko
-      wait_for /sys/class/net/eth0
-      ip link set lo up
-      ip addr add "${word#*=}/24" dev eth0
-      ip link set eth0 up
-      mark 'network configured'
-      tries=0
-      until ping -c 1 -W 1 192.168.77.1 >/dev/null 2>&1 || [ $tries -ge 40 ]; do tries=$((tries + 1)); done
-      if [ $tries -lt 40 ]; then mark 'network answers'; else mark 'network is dead'; fi
+    lab.*=*)
+      word=${word#lab.}
+      do_word "${word%%=*}" "${word#*=}"
       ;;
-    lab.disk)
-      insmod /modules/xen-blkfront.ko
-      wait_for /dev/xvda
-      mark "disk of $(cat /sys/block/xvda/size) sectors begins with '$(head -c 16 /dev/xvda | tr -cd ' -~')'"
-      ;;
-    lab.off) poweroff -f ;;
+    lab.*) do_word "${word#lab.}" ;;
   esac
 done
 

@@ -34,8 +34,8 @@ readonly dom0_modules=(
 )
 # For modprobe, by hand.
 readonly more_modules=(xen-netfront xen-blkfront veth dummy)
-# In the ramdisk of the Linux guest.
-readonly guest_modules=(xen-netfront xen-blkfront)
+# In the ramdisk of the Linux guest, where they are loaded when they are needed.
+readonly guest_modules=(xen-netfront xen-blkfront ext4)
 
 lab_build() {
   local force=0
@@ -331,8 +331,8 @@ add_keys() {
 # --- guests, in /guests of dom0 ---
 
 add_guests() {
-  local kernel=$1 root=$2 ramdisk=$1/guest program module path
-  mkdir -p "$root/guests" "$ramdisk"/{bin,sbin,modules,proc,sys,dev}
+  local kernel=$1 root=$2 ramdisk=$1/guest program path
+  mkdir -p "$root/guests" "$ramdisk"/{bin,sbin,proc,sys,dev}
   ln "$kernel/vmlinux" "$kernel/vmlinuz" "$root/guests/"
   cp "$root"/usr/lib/grub-xen/grub-{x86_64-xen,i386-xen_pvh}.bin "$root/guests/"
   install -m 644 "$lab_source"/guest/*.cfg "$root/guests/"
@@ -344,10 +344,12 @@ add_guests() {
     printf '#!/bin/busybox sh\nexec /bin/busybox %s -f\n' "$program" >"$ramdisk/sbin/$program"
     chmod 755 "$ramdisk/sbin/$program"
   done
-  for module in "${guest_modules[@]}"; do
-    path=$(module_paths "$kernel" "$module" | tail -n 1)
-    objcopy --strip-debug --remove-section .BTF "$kernel$path" "$ramdisk/modules/$module.ko"
-  done
+  # The kernel asks it for drivers.
+  ln -s ../bin/busybox "$ramdisk/sbin/modprobe"
+  while read -r path; do
+    install_module "$kernel" "$path" "$ramdisk"
+  done < <(module_paths "$kernel" "${guest_modules[@]}")
+  depmod -b "$ramdisk" "$kernel_version" 2>/dev/null
   pack_ramdisk "$ramdisk" "$root/guests/initrd.gz"
 }
 
