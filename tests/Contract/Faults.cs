@@ -1,4 +1,5 @@
 using LightVM.Configuration;
+using LightVM.Consoles;
 using LightVM.Devices;
 using LightVM.Errors;
 using LightVM.Hypervisor;
@@ -135,7 +136,7 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
 
     public void Withdraw(DomainKey key) => inner.Withdraw(key);
 
-    public string? FindConsole(DomainKey key) => inner.FindConsole(key);
+    public IGuestConsole OpenConsole(DomainKey key, Func<bool> exists) => inner.OpenConsole(key, exists);
 
     public void Dispose()
     {

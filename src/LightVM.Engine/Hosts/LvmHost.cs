@@ -32,6 +32,7 @@ public sealed class LvmHost : IDisposable
         _context = new HostContext(hypervisor, directory, bus, images);
         Devices = new DomainDevices(_context);
         Lifecycle = new DomainLifecycle(_context);
+        Consoles = new DomainConsoles(_context);
     }
 
     /// <summary>The devices of the host's domains.</summary>
@@ -39,6 +40,9 @@ public sealed class LvmHost : IDisposable
 
     /// <summary>How the host's domains end, and waiting for it.</summary>
     public DomainLifecycle Lifecycle { get; }
+
+    /// <summary>The consoles of the host's domains.</summary>
+    public DomainConsoles Consoles { get; }
 
     /// <summary>Opens the Xen that this machine runs under. Errors: XenNotRunning, XenNotPrivileged, XenLibraryMissing, XenLibraryMismatch, XenstoreUnavailable.</summary>
     public static LvmHost OpenXen()
@@ -175,15 +179,6 @@ public sealed class LvmHost : IDisposable
         _context.Destroy(key);
         return info;
     });
-
-    /// <summary>The device file (pty) of a domain's console. Errors: DomainGone, ConsoleUnavailable.</summary>
-    public string GetConsolePath(DomainKey key)
-    {
-        _context.Require(key, "find the console of");
-        _directory.Settle(key); // right after a creation the console daemon may not have got to it
-        return _directory.FindConsole(key)
-            ?? throw new LvmException(ErrorIds.ConsoleUnavailable, "xenconsoled has given it no console").During("find the console of", _context.NameOf(key));
-    }
 
     public void Dispose() => _context.Dispose();
 

@@ -1,4 +1,5 @@
 using LightVM.Configuration;
+using LightVM.Consoles;
 
 namespace LightVM.Hypervisor;
 
@@ -97,6 +98,10 @@ public interface IDomainDirectory : IDisposable
     /// <summary>Takes everything that is published of a domain away, whoever published it. What is gone already is no error.</summary>
     void Withdraw(DomainKey key);
 
-    /// <summary>The device file of the domain's console; null when it has none (yet).</summary>
-    string? FindConsole(DomainKey key);
+    /// <summary>
+    /// The console of a domain, for one more reader. Waits, for a short time, where the console daemon has not got to it yet.
+    /// Errors: ConsoleUnavailable; some of them only when it is first read or written.
+    /// </summary>
+    /// <param name="exists">Whether the domain is still there: asked when its console is not.</param>
+    IGuestConsole OpenConsole(DomainKey key, Func<bool> exists);
 }

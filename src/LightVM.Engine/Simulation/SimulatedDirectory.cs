@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using LightVM.Configuration;
+using LightVM.Consoles;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 
@@ -68,6 +69,8 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
             _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
             _configs[publication.Key.Uuid] = publication.Config;
         }
+
+        lock (machine.Lock) machine.Require(publication.Key.Id, "publish").HasConsole = publication.Config.Console;
     }
 
     public DomainConfig? FindConfig(DomainKey key)
@@ -120,11 +123,28 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
         }
     }
 
-    public string? FindConsole(DomainKey key) => null;
+    public IGuestConsole OpenConsole(DomainKey key, Func<bool> exists)
+    {
+        lock (machine.Lock)
+        {
+            if (machine.Find(key.Id) is not { HasConsole: true } domain) throw new LvmException(ErrorIds.ConsoleUnavailable, "it has no console");
+            return domain.Guest.Console.Open(keys => Type(domain, keys));
+        }
+    }
 
     public void Dispose()
     {
         // Nothing is held.
+    }
+
+    private void Type(SimulatedDomain domain, byte[] keys)
+    {
+        lock (machine.Lock)
+        {
+            domain.Guest.Type(keys);
+            domain.Run();
+            machine.Tell();
+        }
     }
 
     private sealed class Hold(SimulatedDirectory directory, Guid uuid) : IDisposable

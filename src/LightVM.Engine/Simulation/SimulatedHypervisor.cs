@@ -148,14 +148,14 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
     {
         private KernelImage? _kernel;
         private long _size;
-        private string[] _words = [];
+        private string _commandLine = "";
 
         public void Parse(ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk, string commandLine)
         {
             _kernel = KernelImage.Inspect(kernel.Span, "kernel");
             _kernel.CheckFits(domain.Type, domain.AddressSize, int.MaxValue, 0, "kernel");
             _size = Math.Max(_kernel.LoadedSize, kernel.Length) + ramdisk.Length;
-            _words = commandLine.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            _commandLine = commandLine;
         }
 
         public void Build()
@@ -169,15 +169,9 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
         {
             lock (machine.Lock)
             {
-                domain.Listens = !_words.Contains("noxs");
-                domain.Activity = _words.Contains("spin") ? GuestActivity.Busy : GuestActivity.Idle;
-                domain.EndsWith = _words.Select(word => word switch
-                {
-                    "off" => ShutdownReason.Poweroff,
-                    "reboot" => ShutdownReason.Reboot,
-                    "crash" => ShutdownReason.Crash,
-                    _ => (ShutdownReason?)null,
-                }).FirstOrDefault(reason => reason is not null);
+                domain.Listens = !_commandLine.Split(' ').Contains("noxs");
+                domain.Activity = GuestActivity.Idle;
+                domain.Guest.Load(_commandLine);
                 // Frame numbers that no two live domains share: the last two pages of a memory laid out by id.
                 return new GuestRings(domain.Key.Id * 0x100000UL + 1, domain.Key.Id * 0x100000UL + 2);
             }

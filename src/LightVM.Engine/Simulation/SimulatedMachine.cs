@@ -75,7 +75,9 @@ internal sealed class SimulatedMachine
 
     public void Remove(SimulatedDomain domain)
     {
-        if (_domains.Remove(domain.Key.Id)) FreeMemoryKiB += domain.MemoryKiB + OverheadKiB;
+        if (!_domains.Remove(domain.Key.Id)) return;
+        FreeMemoryKiB += domain.MemoryKiB + OverheadKiB;
+        domain.Guest.Console.End();
         Tell();
     }
 
@@ -103,13 +105,24 @@ internal enum GuestActivity
     Busy,
 }
 
-internal sealed class SimulatedDomain(DomainKey key, GuestType type)
+internal sealed class SimulatedDomain
 {
     private readonly long _created = Environment.TickCount64;
 
-    public DomainKey Key { get; } = key;
+    public SimulatedDomain(DomainKey key, GuestType type)
+    {
+        Key = key;
+        Type = type;
+        Guest = new SimulatedGuest(this);
+    }
 
-    public GuestType Type { get; } = type;
+    public DomainKey Key { get; }
+
+    public GuestType Type { get; }
+
+    public SimulatedGuest Guest { get; }
+
+    public bool HasConsole { get; set; }
 
     public int AddressSize { get; init; } = 64;
 
@@ -123,9 +136,6 @@ internal sealed class SimulatedDomain(DomainKey key, GuestType type)
     public int PauseCount { get; set; } = 1;
 
     public GuestActivity Activity { get; set; }
-
-    /// <summary>What the guest does by itself as soon as it runs; null for none.</summary>
-    public ShutdownReason? EndsWith { get; set; }
 
     public ShutdownReason? Ended { get; set; }
 
@@ -166,8 +176,9 @@ internal sealed class SimulatedDomain(DomainKey key, GuestType type)
     public void Run()
     {
         if (PauseCount > 0 || Ended is not null) return;
-        Ended = EndsWith;
-        if (Ended is not null || Asked is null || !Listens || Activity != GuestActivity.Idle) return;
-        (Ended, Asked) = (Asked, null);
+        Guest.Run();
+        if (Ended is not null || Asked is not { } asked || !Listens || Activity != GuestActivity.Idle) return;
+        Guest.End(asked);
+        Asked = null;
     }
 }

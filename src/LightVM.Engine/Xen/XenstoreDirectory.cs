@@ -1,5 +1,6 @@
 using System.Globalization;
 using LightVM.Configuration;
+using LightVM.Consoles;
 using LightVM.Devices;
 using LightVM.Domains;
 using LightVM.Errors;
@@ -166,6 +167,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         nodes.Remove($"{VmRoot}/{key.Uuid}");
         _pipeline.Apply(nodes);
         ConfigFolder.Domains.Remove(key.Uuid);
+        ConsoleSpools.Delete(key.Uuid);
         lock (_lock)
         {
             _entries.Remove(key.Uuid);
@@ -195,7 +197,19 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         }
     }
 
-    public string? FindConsole(DomainKey key) => _store.Read(ConsolePath(key)) is { Length: > 0 } path ? path : null;
+    public IGuestConsole OpenConsole(DomainKey key, Func<bool> exists)
+    {
+        Settle(key); // right after a creation the console daemon may not have got to it
+        var folder = ConsoleSpools.Folder;
+        if (!File.Exists(ConsoleSpools.PathOf(folder, key.Uuid)))
+        {
+            // Other toolstacks destroy domains as well: the first reader of a domain tidies up after them.
+            var there = _store.List(VmRoot).ToHashSet(StringComparer.OrdinalIgnoreCase);
+            ConsoleSpools.Sweep(uuid => uuid == key.Uuid || there.Contains(uuid.ToString()));
+        }
+
+        return new XenConsole(new ConsoleSource { Key = key, SpoolFolder = folder, FindTerminal = () => FindConsole(key), Exists = exists });
+    }
 
     public void Dispose()
     {
@@ -234,6 +248,9 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         nodes.Write($"/libxl/{id}/type", domain.Type == GuestType.PVH ? "pvh" : "pv");
         return nodes;
     }
+
+    /// <summary>The device file of a domain's console; null when it has none (yet).</summary>
+    private string? FindConsole(DomainKey key) => _store.Read(ConsolePath(key)) is { Length: > 0 } path ? path : null;
 
     private static string ConsolePath(DomainKey key) => $"/local/domain/{key.Id}/console/tty";
 

@@ -1,22 +1,33 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Runtime.InteropServices;
+using LightVM.Consoles;
 using LightVM.Domains;
 using LightVM.Errors;
-using LightVM.Host.Consoles;
 
 namespace LightVM.Host.Commands;
 
 internal static class ConsoleCommand
 {
-    private const int StandardInput = 0;
-    private const int StandardOutput = 1;
-    private const int Nowhere = -1;
+    /// <summary>How long a guest may take over what is sent to it, unless something else is said.</summary>
+    private static readonly TimeSpan SendPatience = TimeSpan.FromSeconds(10);
 
     public static Command Make(CommandLine line)
     {
         var domain = new Argument<string>("DOMAIN") { Description = "Name, id or uuid of the domain" };
         var log = new Option<bool>("--log") { Description = "Only show what the guest writes; read no keys" };
+        var tail = new Option<int?>("--tail")
+        {
+            Description = "Show the last lines that the guest has written, and leave",
+            HelpName = "LINES",
+            CustomParser = result =>
+            {
+                if (int.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var lines)) return lines;
+                result.AddError("Option '--tail' must be a number of lines.");
+                return null;
+            },
+        };
+        var follow = new Option<bool>("--follow", "-f") { Description = "With --tail or --send: stay, and show what the guest writes from then on" };
+        var send = new Option<string?>("--send") { Description = "Type a line at the console, with Enter at its end", HelpName = "TEXT" };
         var timeout = new Option<TimeSpan?>("--timeout")
         {
             Description = "Leave after this time",
@@ -29,44 +40,53 @@ internal static class ConsoleCommand
                 return null;
             },
         };
-        var command = new Command("console", "Attach to a domain's console; Ctrl+] leaves it") { domain, log, timeout };
+        var command = new Command("console", "Attach to a domain's console; Ctrl+] leaves it") { domain, log, tail, follow, send, timeout };
         return line.Define(command, context =>
         {
-            // The lines of a script may come from standard input: they are not for the guest.
-            var input = context.Get(log) || context.Session.InScript ? Nowhere : StandardInput;
-            using (context.Catch()) return Attach(context, context.Host.GetDomain(context.Get(domain)), input, context.Get(timeout));
+            using (context.Catch())
+            {
+                var target = context.Host.GetDomain(context.Get(domain));
+                var stays = context.Get(log) || context.Get(follow);
+                var (text, lines, time) = (context.Get(send), context.Get(tail), context.Get(timeout));
+                if (text is not null && !stays) Send(context, target, text, time);
+                if (stays) return Attach(context, target, readKeys: false, lines ?? (text is null ? null : 0), text, time);
+                if (lines is not null) return Show(context, target, lines.Value);
+                return text is null ? Attach(context, target, readKeys: true, null, null, time) : ExitCodes.Ok;
+            }
         });
     }
 
-    private static int Attach(CommandContext context, Domain domain, int input, TimeSpan? timeout)
+    private static int Attach(CommandContext context, Domain domain, bool readKeys, int? tail, string? text, TimeSpan? timeout)
     {
         var signals = context.Session.Signals;
-        var path = context.Host.GetConsolePath(domain.Key);
         try
         {
-            using var held = ConsoleLock.Take(domain.Id);
-            using var link = new ConsoleLink(Open(path), input, StandardOutput);
-            using var terminal = new RawTerminal(input);
-            signals.LastWords = terminal.Dispose;
-            if (terminal.IsRaw && !context.Settings.Quiet) context.Session.Error.Write($"Attached to {domain}; Ctrl+] leaves.\r\n");
-            context.Session.Error.Flush();
-            var end = link.Run(timeout, context.Cancellation);
+            // The lines of a script may come from standard input: they are not for the guest.
+            var end = context.Host.Consoles.Attach(domain.Key, readKeys && !context.Session.InScript, tail, timeout, Begin, context.Cancellation);
             return end == ConsoleEnd.Cancelled ? signals.ExitCode ?? ExitCodes.Of(ErrorKind.Cancelled) : ExitCodes.Ok;
-        }
-        catch (LvmException error)
-        {
-            throw error.During("attach to the console of", domain.ToString());
         }
         finally
         {
             signals.LastWords = null;
         }
+
+        void Begin(bool isRaw, Action restore)
+        {
+            signals.LastWords = restore;
+            if (isRaw && !context.Settings.Quiet) context.Session.Error.Write($"Attached to {domain}; Ctrl+] leaves.\r\n");
+            context.Session.Error.Flush();
+            // Only now, so that the answer is seen.
+            if (text is not null) Send(context, domain, text, timeout);
+        }
     }
 
-    private static int Open(string path)
+    private static int Show(CommandContext context, Domain domain, int lines)
     {
-        var file = Libc.Open(path, Libc.OpenReadWrite | Libc.OpenNoControllingTerminal | Libc.OpenNonBlocking | Libc.OpenCloseOnExec);
-        if (file >= 0) return file;
-        throw new LvmException(ErrorIds.ConsoleUnavailable, $"'{path}' cannot be opened") { Errno = Marshal.GetLastPInvokeError() };
+        foreach (var text in context.Host.Consoles.ReadLines(domain.Key, lines, cancellation: context.Cancellation)) context.Session.Output.WriteLine(text);
+        context.Session.Output.Flush();
+        return ExitCodes.Ok;
     }
+
+    private static void Send(CommandContext context, Domain domain, string text, TimeSpan? timeout) =>
+        context.Host.Consoles.Send(domain.Key, text + "\n", timeout ?? SendPatience, context.Cancellation);
 }

@@ -94,7 +94,39 @@ public sealed class DomainCommandTests : IDisposable
     }
 
     [Fact]
-    public void The_console_of_a_simulated_domain_is_not_to_be_had() => Assert.Equal(8, _lightvm.Run("console", "--simulated", "tiny1").ExitCode);
+    public void The_console_of_a_domain_without_one_is_not_to_be_had()
+    {
+        Assert.Equal(0, _lightvm.Run("create", "-q", _lightvm.Config("mute", ",\"console\":false")).ExitCode);
+
+        Assert.Equal(8, _lightvm.Run("console", "mute", "--tail", "1").ExitCode);
+    }
+
+    [Fact]
+    public void What_a_guest_has_written_is_shown_as_often_as_one_likes()
+    {
+        string[] written = ["tiny: hello from a PV guest", "tiny: command line: "];
+
+        Assert.Equal(written, _lightvm.Run("console", "tiny1", "--tail", "100").Lines.Select(line => line.TrimEnd('\n')));
+        Assert.Equal(written[1..], _lightvm.Run("console", "tiny1", "--tail", "1").Lines);
+        Assert.Empty(_lightvm.Run("console", "tiny1", "--tail", "0").Lines);
+    }
+
+    [Fact]
+    public void What_is_sent_is_typed_with_Enter_at_its_end()
+    {
+        Assert.Equal(0, _lightvm.Run("console", "tiny1", "--send", "good day").ExitCode);
+
+        Assert.Equal(["good day", "tiny: good day"], _lightvm.Run("console", "tiny1", "--tail", "2").Lines);
+    }
+
+    [Theory]
+    [InlineData("--tail", "x")]
+    [InlineData("--tail", "-1")]
+    [InlineData("--timeout", "0")]
+    public void A_number_that_is_none_is_a_usage_error(string option, string value) => Assert.Equal(2, _lightvm.Run("console", "tiny1", option, value).ExitCode);
+
+    [Fact]
+    public void The_control_domain_has_no_console() => Assert.Equal(3, _lightvm.Run("console", "0", "--tail", "1").ExitCode);
 
     [Fact]
     public void Without_a_domain_it_is_a_usage_error()

@@ -1,10 +1,10 @@
 using System.Globalization;
 using LightVM.Errors;
 
-namespace LightVM.Host.Consoles;
+namespace LightVM.Consoles;
 
 /// <summary>
-/// Two readers of one console would each get half of what the guest writes. This is the lock that Xen's own client
+/// Two that read the terminal of one console would each get half of what the guest writes. This is the lock that Xen's own client
 /// (<c>xl console</c>) takes, so that each knows of the other.
 /// </summary>
 internal static class ConsoleLock
@@ -25,7 +25,7 @@ internal static class ConsoleLock
             }
             catch (IOException error)
             {
-                throw new LvmException(ErrorIds.ConsoleUnavailable, $"somebody else is attached to it ('{path}': {error.Message.TrimEnd('.')})", error);
+                throw new LvmException(ErrorIds.ConsoleUnavailable, $"another program, such as xl console, is attached to it and holds '{path}'", error);
             }
             catch (UnauthorizedAccessException error)
             {

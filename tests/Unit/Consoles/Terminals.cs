@@ -1,10 +1,10 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 using System.Text;
-using LightVM.Host.Consoles;
+using LightVM.Linux;
 using Microsoft.Win32.SafeHandles;
 
-namespace LightVM.Unit.Host;
+namespace LightVM.Unit.Consoles;
 
 /// <summary>A pseudo-terminal, as xenconsoled has one for each domain: this is the side of the guest.</summary>
 internal sealed class PseudoTerminal : IDisposable

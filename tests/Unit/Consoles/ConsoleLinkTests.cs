@@ -1,17 +1,18 @@
 using LightVM.Errors;
-using LightVM.Host.Consoles;
+using LightVM.Consoles;
+using LightVM.Linux;
 
-namespace LightVM.Unit.Host;
+namespace LightVM.Unit.Consoles;
 
 public sealed class ConsoleLinkTests : IDisposable
 {
-    private readonly PseudoTerminal _guest = new();
+    private readonly TestConsole _test = new();
     private readonly Pipe _input = new();
     private readonly Pipe _output = new();
 
     public void Dispose()
     {
-        _guest.Dispose();
+        _test.Dispose();
         _input.Dispose();
         _output.Dispose();
     }
@@ -19,11 +20,12 @@ public sealed class ConsoleLinkTests : IDisposable
     [Fact]
     public async Task What_the_guest_writes_reaches_the_user_until_its_console_is_gone()
     {
-        using var link = Attach();
-        _guest.Write("hello\n");
-        var run = Run(link, null);
+        using var console = _test.Open();
+        var link = Attach(console);
+        _test.Guest.Write("hello\n");
+        var run = Run(link, Timeout.InfiniteTimeSpan);
         Assert.Equal("hello", _output.Read(5));
-        _guest.Hangup();
+        _test.End();
 
         Assert.Equal(ConsoleEnd.Closed, await run);
     }
@@ -31,32 +33,46 @@ public sealed class ConsoleLinkTests : IDisposable
     [Fact]
     public async Task What_was_written_before_the_end_is_not_lost()
     {
-        using var link = Attach();
+        using var console = _test.Open();
+        var link = Attach(console);
         var text = new string('x', 3000);
-        _guest.Write(text);
+        _test.Guest.Write(text);
         var run = Run(link, TimeSpan.FromSeconds(10));
 
         Assert.Equal(text, _output.Read(3000));
-        _guest.Hangup();
+        _test.End();
         Assert.Equal(ConsoleEnd.Closed, await run);
     }
 
     [Fact]
     public void What_is_typed_reaches_the_guest_and_the_escape_leaves()
     {
-        using var link = Attach();
+        using var console = _test.Open();
+        var link = Attach(console);
         _input.Write("ab\u0003c\u001dd"u8);
 
-        Assert.Equal(ConsoleEnd.Left, link.Run(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
-        Assert.Equal("ab\u0003c", _guest.Read(4));
+        Assert.Equal(ConsoleEnd.Left, link.Run(default, TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
+        Assert.Equal("ab\u0003c", _test.Guest.Read(4));
+    }
+
+    [Fact]
+    public void The_escape_leaves_a_guest_that_reads_nothing()
+    {
+        using var console = _test.Open();
+        var link = Attach(console);
+        _input.Write(new byte[40_000]); // more than a terminal takes
+        _input.Write([ConsoleLink.Escape]);
+
+        Assert.Equal(ConsoleEnd.Left, link.Run(default, Timeout.InfiniteTimeSpan, TestContext.Current.CancellationToken));
     }
 
     [Fact]
     public async Task The_end_of_the_input_is_not_the_end()
     {
-        using var link = Attach();
+        using var console = _test.Open();
+        var link = Attach(console);
         _input.CloseWriter();
-        _guest.Write("still here");
+        _test.Guest.Write("still here");
         var run = Run(link, TimeSpan.FromMilliseconds(300));
 
         Assert.Equal("still here", _output.Read(10));
@@ -67,8 +83,9 @@ public sealed class ConsoleLinkTests : IDisposable
     public async Task It_is_cancelled_while_it_sleeps()
     {
         using var cancellation = new CancellationTokenSource();
-        using var link = Attach();
-        var run = Task.Run(() => link.Run(null, cancellation.Token), TestContext.Current.CancellationToken);
+        using var console = _test.Open();
+        var link = Attach(console);
+        var run = Task.Run(() => link.Run(default, Timeout.InfiniteTimeSpan, cancellation.Token), TestContext.Current.CancellationToken);
         await Task.Delay(50, TestContext.Current.CancellationToken);
         await cancellation.CancelAsync();
 
@@ -78,11 +95,12 @@ public sealed class ConsoleLinkTests : IDisposable
     [Fact]
     public void It_ends_when_nobody_reads()
     {
-        using var link = Attach();
+        using var console = _test.Open();
+        var link = Attach(console);
         _output.CloseReader();
-        _guest.Write("hello");
+        _test.Guest.Write("hello");
 
-        Assert.Equal(ConsoleEnd.OutputClosed, link.Run(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
+        Assert.Equal(ConsoleEnd.OutputClosed, link.Run(default, TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -137,10 +155,10 @@ public sealed class ConsoleLinkTests : IDisposable
         }
     }
 
-    private static Task<ConsoleEnd> Run(ConsoleLink link, TimeSpan? timeout) =>
-        Task.Run(() => link.Run(timeout, TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
+    private static Task<ConsoleEnd> Run(ConsoleLink link, TimeSpan timeout) =>
+        Task.Run(() => link.Run(default, timeout, TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
 
-    private ConsoleLink Attach() => new(_guest.OpenSlave(), _input.Reader, _output.Writer);
+    private ConsoleLink Attach(IGuestConsole console) => new(console, _input.Reader, _output.Writer, TimeSpan.FromMilliseconds(100));
 
     private static string Settings(int file)
     {

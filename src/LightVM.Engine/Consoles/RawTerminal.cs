@@ -1,4 +1,6 @@
-namespace LightVM.Host.Consoles;
+using LightVM.Linux;
+
+namespace LightVM.Consoles;
 
 /// <summary>A terminal that passes every key on at once, Ctrl+C included, until this is disposed. What is no terminal is left alone.</summary>
 internal sealed class RawTerminal : IDisposable

@@ -1,0 +1,145 @@
+using System.Runtime.InteropServices;
+
+namespace LightVM.Linux;
+
+/// <summary>The calls of libc that files, terminals and waiting need and .NET does not offer.</summary>
+internal static partial class Libc
+{
+    public const int OpenReadWrite = 2;
+    public const int OpenCreate = 0x40;
+    public const int OpenNoControllingTerminal = 0x100;
+    public const int OpenNonBlocking = 0x800;
+    public const int OpenCloseOnExec = 0x80000;
+
+    public const short PollIn = 1;
+    public const short PollOut = 4;
+    public const short PollError = 8;
+    public const short PollHangUp = 16;
+
+    public const int EINTR = 4;
+    public const int EIO = 5;
+    public const int EAGAIN = 11;
+    public const int EACCES = 13;
+    public const int ESRCH = 3;
+    public const int EPIPE = 32;
+
+    /// <summary>tcsetattr: change when all that was written has been sent.</summary>
+    public const int SetWhenDrained = 1;
+
+    /// <summary>lseek: to the first byte, from an offset on, that is not in a hole.</summary>
+    public const int SeekData = 3;
+
+    /// <summary>fallocate: make a hole, and leave the file as long as it is.</summary>
+    public const int KeepSizeAndPunchHole = 1 | 2;
+
+    public const int GetLock = 5;
+    public const int SetLock = 6;
+    public const short WriteLock = 1;
+    public const short Unlock = 2;
+
+    public const uint Modified = 2;
+    public const uint AttributesChanged = 4;
+    public const uint WriterClosed = 8;
+    public const uint EventsLost = 0x4000;
+
+    /// <summary>The number that pidfd_open has on every architecture.</summary>
+    private const long PidFileCall = 434;
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Open(string path, int flags, uint mode = 0);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    public static partial int Close(int file);
+
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    public static unsafe partial nint Read(int file, byte* buffer, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    public static unsafe partial nint Write(int file, byte* buffer, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
+    public static unsafe partial int Poll(PollFile* files, nuint count, int milliseconds);
+
+    [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
+    public static partial int EventFile(uint initial, int flags);
+
+    [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
+    public static partial long Seek(int file, long offset, int from);
+
+    [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
+    public static partial int Allocate(int file, int mode, long offset, long length);
+
+    [LibraryImport("libc", EntryPoint = "fchmod", SetLastError = true)]
+    public static partial int ChangeMode(int file, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int FileLock(int file, int operation, ref RecordLock range);
+
+    [LibraryImport("libc", EntryPoint = "inotify_init1", SetLastError = true)]
+    public static partial int NotificationFile(int flags);
+
+    [LibraryImport("libc", EntryPoint = "inotify_add_watch", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int AddWatch(int notifications, string path, uint events);
+
+    [LibraryImport("libc", EntryPoint = "inotify_rm_watch", SetLastError = true)]
+    public static partial int RemoveWatch(int notifications, int watch);
+
+    [LibraryImport("libc", EntryPoint = "isatty")]
+    public static partial int IsTerminal(int file);
+
+    [LibraryImport("libc", EntryPoint = "tcgetattr", SetLastError = true)]
+    public static partial int GetTerminal(int file, ref TerminalSettings settings);
+
+    [LibraryImport("libc", EntryPoint = "tcsetattr", SetLastError = true)]
+    public static partial int SetTerminal(int file, int when, ref TerminalSettings settings);
+
+    [LibraryImport("libc", EntryPoint = "cfmakeraw")]
+    public static partial void MakeRaw(ref TerminalSettings settings);
+
+    /// <summary>A file that can be read from as soon as a process has ended, and all it held is let go of. Negative on failure.</summary>
+    public static int PidFile(int process) => (int)SystemCall(PidFileCall, process, 0);
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial long SystemCall(long number, long first, long second);
+
+    /// <summary>"poll: Bad file descriptor", of the call that has just failed.</summary>
+    public static IOException Failure(string call)
+    {
+        var errno = Marshal.GetLastPInvokeError();
+        return new IOException($"{call}: {Marshal.GetPInvokeErrorMessage(errno)}");
+    }
+
+    /// <summary>struct pollfd.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct PollFile
+    {
+        public int File;
+        public short Events;
+        public short Happened;
+    }
+
+    /// <summary>struct flock of a 64-bit Linux.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct RecordLock
+    {
+        public short Type;
+        public short From;
+        public long Start;
+        public long Length;
+        public int Process;
+    }
+
+    /// <summary>struct inotify_event, before the name.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct Notification
+    {
+        public int Watch;
+        public uint Events;
+        public uint Cookie;
+        public uint NameLength;
+    }
+
+    /// <summary>struct termios, which nobody here looks into: 60 bytes with glibc and musl on x86-64, and room to spare.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 128)]
+    public struct TerminalSettings;
+}
