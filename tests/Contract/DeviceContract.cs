@@ -71,8 +71,8 @@ public abstract class DeviceContract(ContractHost contract) : ContractTests(cont
 
         Assert.Equal(16, Host.Devices.ListNetworkAdapters(domain).Select(adapter => adapter.MacAddress).Distinct().Count());
         Assert.Equal(16, Host.Devices.ListDisks(domain).Count);
-        AssertFails(ErrorIds.TooManyDevices, () => Host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, Bridge), Cancellation));
-        AssertFails(ErrorIds.TooManyDevices, () => Host.Devices.AddDisk(domain.Key, new DiskConfig(Image("more.img"), DiskType.File, "xvdz", DiskAccess.ReadOnly), Cancellation));
+        AssertFails(ErrorIds.TooManyDevices, () => Host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, Bridge), cancellation: Cancellation));
+        AssertFails(ErrorIds.TooManyDevices, () => Host.Devices.AddDisk(domain.Key, new DiskConfig(Image("more.img"), DiskType.File, "xvdz", DiskAccess.ReadOnly), cancellation: Cancellation));
     }
 
     [Fact]
@@ -90,15 +90,15 @@ public abstract class DeviceContract(ContractHost contract) : ContractTests(cont
     {
         var domain = Create();
 
-        var first = Host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, "0:16:3e:0:0:9", Bridge), Cancellation);
-        var second = Host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, null, QueueCount: 1), Cancellation);
+        var first = Host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, "0:16:3e:0:0:9", Bridge), cancellation: Cancellation);
+        var second = Host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, null, QueueCount: 1), cancellation: Cancellation);
         Assert.Equal((0, "00:16:3e:00:00:09", Bridge), (first.DeviceId, first.MacAddress, first.Bridge));
         Assert.Equal((1, null), (second.DeviceId, second.Bridge));
         Assert.Equal([first.MacAddress, second.MacAddress], Host.Devices.ListNetworkAdapters(domain).Select(adapter => adapter.MacAddress));
 
         Host.Devices.RemoveNetworkAdapter(domain.Key, 0, cancellation: Cancellation);
         Assert.Equal(second.MacAddress, Assert.Single(Host.Devices.ListNetworkAdapters(domain)).MacAddress);
-        Assert.Equal(0, Host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, Bridge), Cancellation).DeviceId);
+        Assert.Equal(0, Host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, Bridge), cancellation: Cancellation).DeviceId);
         AssertFails(ErrorIds.DeviceNotFound, () => Host.Devices.RemoveNetworkAdapter(domain.Key, 7, cancellation: Cancellation));
     }
 
@@ -108,11 +108,11 @@ public abstract class DeviceContract(ContractHost contract) : ContractTests(cont
         var domain = Create();
         var image = Image("hot.img");
 
-        var added = Host.Devices.AddDisk(domain.Key, new DiskConfig(image, DiskType.File, "xvdb", DiskAccess.ReadWrite), Cancellation);
+        var added = Host.Devices.AddDisk(domain.Key, new DiskConfig(image, DiskType.File, "xvdb", DiskAccess.ReadWrite), cancellation: Cancellation);
         Assert.Equal((Xvdb, "xvdb", image), (added.DeviceId, added.VirtualDevice, added.Target));
         Host.Devices.RemoveDisk(domain.Key, Xvdb, cancellation: Cancellation);
         Assert.Empty(Host.Devices.ListDisks(domain));
-        Host.Devices.AddDisk(Create().Key, new DiskConfig(image, DiskType.File, "xvda", DiskAccess.ReadWrite), Cancellation);
+        Host.Devices.AddDisk(Create().Key, new DiskConfig(image, DiskType.File, "xvda", DiskAccess.ReadWrite), cancellation: Cancellation);
         AssertFails(ErrorIds.DeviceNotFound, () => Host.Devices.RemoveDisk(domain.Key, Xvdb, cancellation: Cancellation));
     }
 
@@ -131,7 +131,7 @@ public abstract class DeviceContract(ContractHost contract) : ContractTests(cont
     {
         var domain = Create(draft => draft.Vifs = [new NetworkConfig(null, null, Bridge), new NetworkConfig(null, null, Bridge)]);
         var macs = Host.Devices.ListNetworkAdapters(domain).Select(adapter => adapter.MacAddress).ToList();
-        Host.Devices.AddDisk(domain.Key, new DiskConfig(Image("kept.img"), DiskType.File, "xvdb", DiskAccess.ReadWrite), Cancellation);
+        Host.Devices.AddDisk(domain.Key, new DiskConfig(Image("kept.img"), DiskType.File, "xvdb", DiskAccess.ReadWrite), cancellation: Cancellation);
         Host.Devices.RemoveNetworkAdapter(domain.Key, 0, cancellation: Cancellation);
 
         var again = Created(Host.Lifecycle.Restart(domain.Key, TimeSpan.FromSeconds(30), cancellation: Cancellation));
@@ -147,7 +147,7 @@ public abstract class DeviceContract(ContractHost contract) : ContractTests(cont
     {
         AssertFails(ErrorIds.BridgeNotFound, () => Create(draft => draft.Vifs = [new NetworkConfig(null, null, "no-such-br")]));
         var domain = Create();
-        AssertFails(ErrorIds.BridgeNotFound, () => Host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, "no-such-br"), Cancellation));
+        AssertFails(ErrorIds.BridgeNotFound, () => Host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, "no-such-br"), cancellation: Cancellation));
         Assert.Empty(Host.Devices.ListNetworkAdapters(domain));
     }
 
@@ -187,8 +187,8 @@ public abstract class DeviceContract(ContractHost contract) : ContractTests(cont
     public void A_virtual_device_that_is_none_or_taken_is_refused()
     {
         var domain = Create(draft => draft.Vbds = [new DiskConfig(Image("taken.img"), DiskType.File, "xvda", DiskAccess.ReadWrite)]);
-        AssertFails(ErrorIds.VirtualDeviceInvalid, () => Host.Devices.AddDisk(domain.Key, new DiskConfig(Image("x.img"), DiskType.File, "vda", DiskAccess.ReadWrite), Cancellation));
-        AssertFails(ErrorIds.DeviceIdTaken, () => Host.Devices.AddDisk(domain.Key, new DiskConfig(Image("y.img"), DiskType.File, "d0p0", DiskAccess.ReadWrite), Cancellation));
+        AssertFails(ErrorIds.VirtualDeviceInvalid, () => Host.Devices.AddDisk(domain.Key, new DiskConfig(Image("x.img"), DiskType.File, "vda", DiskAccess.ReadWrite), cancellation: Cancellation));
+        AssertFails(ErrorIds.DeviceIdTaken, () => Host.Devices.AddDisk(domain.Key, new DiskConfig(Image("y.img"), DiskType.File, "d0p0", DiskAccess.ReadWrite), cancellation: Cancellation));
     }
 
     [Fact]
@@ -196,7 +196,7 @@ public abstract class DeviceContract(ContractHost contract) : ContractTests(cont
     {
         var domain = Create();
         foreach (var config in new NetworkConfig[] { new(null, "01:00:00:00:00:00", null), new("10.1", null, null), new(null, null, "a b"), new(null, null, null, Rate: "fast"), new(null, null, null, QueueCount: 0) })
-            AssertFails(ErrorIds.NetworkAdapterInvalid, () => Host.Devices.AddNetworkAdapter(domain.Key, config, Cancellation));
+            AssertFails(ErrorIds.NetworkAdapterInvalid, () => Host.Devices.AddNetworkAdapter(domain.Key, config, cancellation: Cancellation));
     }
 
     [Fact]
@@ -204,8 +204,8 @@ public abstract class DeviceContract(ContractHost contract) : ContractTests(cont
     {
         var domain = Create();
         Host.DestroyDomain(domain.Key);
-        AssertFails(ErrorIds.DomainGone, () => Host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, Bridge), Cancellation));
-        AssertFails(ErrorIds.DomainProtected, () => Host.Devices.AddNetworkAdapter(Host.GetDomain(0u).Key, new NetworkConfig(null, null, Bridge), Cancellation));
+        AssertFails(ErrorIds.DomainGone, () => Host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, Bridge), cancellation: Cancellation));
+        AssertFails(ErrorIds.DomainProtected, () => Host.Devices.AddNetworkAdapter(Host.GetDomain(0u).Key, new NetworkConfig(null, null, Bridge), cancellation: Cancellation));
     }
 
     private void WithDevices(DomainConfigDraft draft)
