@@ -1,5 +1,5 @@
-using LightVM.Errors;
 using LightVM.Consoles;
+using LightVM.Errors;
 using LightVM.Linux;
 
 namespace LightVM.Unit.Consoles;
