@@ -38,6 +38,7 @@ internal sealed class CommandLine
             ConsoleCommand.Make(this),
             InfoCommand.Make(this),
             CheckCommand.Make(this),
+            DevdCommand.Make(this),
             ConfigCommand.Make(this),
             ScriptCommand.Make(this),
         })

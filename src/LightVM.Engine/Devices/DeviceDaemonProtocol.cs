@@ -31,12 +31,15 @@ internal static class DeviceDaemonProtocol
 
     private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Where the daemon has its socket, its process id and its lock.</summary>
-    public static string Folder => Environment.GetEnvironmentVariable("LIGHTVM_RUN") is { Length: > 0 } folder ? folder : "/run/lightvm";
+    /// <summary>The daemon's socket, in its folder (<see cref="Linux.RunFolder"/>).</summary>
+    public const string SocketName = "devd.sock";
 
-    public static string SocketPath => Path.Combine(Folder, "devd.sock");
+    /// <summary>The file with its process id, which it holds a lock on for as long as it lives.</summary>
+    public const string PidFileName = "devd.pid";
 
-    public static string PidFile => Path.Combine(Folder, "devd.pid");
+    public static string SocketPath => Path.Combine(Linux.RunFolder.Path, SocketName);
+
+    public static string PidFile => Path.Combine(Linux.RunFolder.Path, PidFileName);
 
     /// <summary>A request as a line.</summary>
     public static byte[] Write(DeviceDaemonRequest request) => Line(json =>

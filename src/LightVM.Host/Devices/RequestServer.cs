@@ -1,0 +1,113 @@
+using System.Net.Sockets;
+using LightVM.Devices;
+using LightVM.Errors;
+
+namespace LightVM.Host.Devices;
+
+/// <summary>The daemon's socket (<see cref="DeviceDaemonProtocol"/>): requests and answers in JSON, as many as wanted on a connection.</summary>
+internal sealed class RequestServer : SocketServer
+{
+    /// <summary>Connections at a time. Each process that makes domains keeps one.</summary>
+    public const int MaxClients = 256;
+
+    private readonly DeviceService _service;
+    private readonly Func<DeviceDaemonStatus> _status;
+
+    public RequestServer(string path, PeerPolicy peers, DaemonLog log, DeviceService service, Func<DeviceDaemonStatus> status, int maxClients = MaxClients)
+        : base(path, peers, log, maxClients)
+    {
+        _service = service;
+        _status = status;
+    }
+
+    protected override byte[] Refusal(string reason, int errno) => DeviceDaemonProtocol.WriteError(ErrorIds.DeviceDaemonUnavailable, reason);
+
+    protected override async Task Serve(Socket client, CancellationToken cancellation)
+    {
+        var buffer = new byte[4096];
+        var filled = 0;
+        while (true)
+        {
+            int end;
+            // A connection may be idle for ever; a line that has begun has its deadline.
+            using (var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
+            {
+                if (filled > 0) deadline.CancelAfter(MessagePatience);
+                for (var searched = 0; (end = buffer.AsSpan(searched, filled - searched).IndexOf((byte)'\n')) < 0;)
+                {
+                    searched = filled;
+                    if (filled == DeviceDaemonProtocol.MaxLine)
+                    {
+                        await Send(client, DeviceDaemonProtocol.WriteError(DeviceDaemonProtocol.RequestInvalid, $"a line has at most {DeviceDaemonProtocol.MaxLine} bytes"), cancellation);
+                        return;
+                    }
+
+                    if (filled == buffer.Length) Array.Resize(ref buffer, buffer.Length * 2);
+                    var count = await client.ReceiveAsync(buffer.AsMemory(filled), SocketFlags.None, deadline.Token);
+                    if (count == 0) return;
+                    if (filled == 0) deadline.CancelAfter(MessagePatience);
+                    filled += count;
+                }
+
+                end = buffer.AsSpan(0, filled).IndexOf((byte)'\n');
+            }
+
+            var line = buffer.AsMemory(0, end).ToArray();
+            // Disks may be slow to look at: not on the thread that reads for others.
+            await Send(client, await Task.Run(() => Answer(line), cancellation), cancellation);
+            filled -= end + 1;
+            buffer.AsSpan(end + 1, filled).CopyTo(buffer);
+        }
+    }
+
+    /// <summary>Does a request.</summary>
+    internal byte[] Answer(byte[] line)
+    {
+        try
+        {
+            switch (DeviceDaemonProtocol.ReadRequest(line))
+            {
+                case DeviceDaemonRequest.Reserve reserve:
+                    var macs = _service.Reserve(reserve.Uuid, reserve.Devices);
+                    return DeviceDaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteMacs(json, macs));
+                case DeviceDaemonRequest.Status:
+                    var status = _status();
+                    return DeviceDaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteStatus(json, status));
+                case DeviceDaemonRequest.AttachDisk attach:
+                    var (major, minor) = _service.AttachDisk(attach.Disk);
+                    return DeviceDaemonProtocol.WriteOk(json =>
+                    {
+                        json.WriteNumber("major", major);
+                        json.WriteNumber("minor", minor);
+                    });
+                case DeviceDaemonRequest.DetachDisk detach:
+                    _service.DetachDisk(detach.Major, detach.Minor);
+                    break;
+                case DeviceDaemonRequest.QueryDisk query:
+                    var target = _service.QueryDisk(query.Major, query.Minor);
+                    return DeviceDaemonProtocol.WriteOk(json => json.WriteString("target", target));
+                case DeviceDaemonRequest.AttachNetwork attach:
+                    _service.AttachInterface(attach.Interface, attach.Bridge);
+                    break;
+                case DeviceDaemonRequest.DetachNetwork detach:
+                    _service.DetachInterface(detach.Interface);
+                    break;
+            }
+
+            return DeviceDaemonProtocol.WriteOk(_ => { });
+        }
+        catch (DeviceDaemonRefusal refusal)
+        {
+            return DeviceDaemonProtocol.WriteError(refusal.Id, refusal.Message);
+        }
+        catch (LvmException error)
+        {
+            return DeviceDaemonProtocol.WriteError(error.ErrorId, error.Errno is { } errno ? $"{error.Problem} ({ErrnoText.Describe(errno)})" : error.Problem);
+        }
+        catch (Exception error)
+        {
+            Log.Error($"{Name}: {error}");
+            return DeviceDaemonProtocol.WriteError(ErrorIds.DeviceFailure, $"the device daemon failed: {error.Message.TrimEnd('.')}");
+        }
+    }
+}
