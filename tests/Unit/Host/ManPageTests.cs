@@ -22,7 +22,7 @@ public sealed partial class ManPageTests
 
     private static void AssertDocumented(Command command, string path, string text)
     {
-        foreach (var word in command.Options.SelectMany(option => option.Aliases.Append(option.Name)))
+        foreach (var word in command.Options.Where(option => !option.Hidden).SelectMany(option => option.Aliases.Append(option.Name)))
             Assert.True(text.Contains(word, StringComparison.Ordinal), $"{word} of '{path}' is not in the man page");
         foreach (var argument in command.Arguments) Assert.Contains(argument.Name, text, StringComparison.Ordinal);
         foreach (var child in command.Subcommands)
