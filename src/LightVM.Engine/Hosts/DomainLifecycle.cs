@@ -9,6 +9,12 @@ namespace LightVM.Hosts;
 /// <summary>How domains end: what their guests are asked to do, what happens then, and waiting for it.</summary>
 public sealed class DomainLifecycle
 {
+    /// <summary>That somebody has unpaused a domain nobody tells: it is looked at as often as this.</summary>
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>What timers can do with; then it is looked again.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
+
     private readonly HostContext _host;
 
     internal DomainLifecycle(HostContext host)
@@ -17,110 +23,150 @@ public sealed class DomainLifecycle
     }
 
     /// <summary>Asks a guest to power off, to reboot or to suspend, and does not wait. Errors: DomainGone, DomainProtected, DomainInvalidState.</summary>
-    public void Request(DomainKey key, ShutdownReason reason)
+    public void Request(DomainKey key, ShutdownReason reason) => During(key, OperationOf(reason), () =>
     {
-        var operation = OperationOf(reason);
-        try
+        if (!TryAsk(key, reason, out var why)) throw new LvmException(ErrorIds.DomainInvalidState, why ?? "its guest has ended already");
+        return key;
+    });
+
+    /// <summary>
+    /// Keeps a domain after its guest's next power-off, whatever its configuration said of that. Errors: DomainGone, DomainProtected, and
+    /// DomainInvalidState for a domain of another toolstack, which decides that itself.
+    /// </summary>
+    /// <returns>What its configuration said before.</returns>
+    public LifecycleAction KeepAfterPoweroff(DomainKey key) => SetOnPoweroff(key, LifecycleAction.Preserve);
+
+    /// <inheritdoc cref="Stop(IReadOnlyCollection{DomainKey}, TimeSpan, bool, bool, CancellationToken)"/>
+    /// <returns>What is left of the domain: kept (on_poweroff preserve, or another toolstack's) or started again (restart); null for nothing.</returns>
+    public Domain? Stop(DomainKey key, TimeSpan timeout, bool force = false, bool keep = false, CancellationToken cancellation = default) =>
+        Stop([key], timeout, force, keep, cancellation).Single().Require();
+
+    /// <summary>
+    /// Shuts domains down: asks all of their guests, waits for each one's end, and does what its configuration says of a power-off. Where a
+    /// guest does not end in time, the request is taken back and the domain runs on; so it does where this is cancelled, or no more
+    /// outcomes are asked for. Errors of a domain: ShutdownTimeout, DomainGone, DomainProtected, DomainInvalidState, OperationCancelled.
+    /// </summary>
+    /// <param name="timeout">For all together; <see cref="Timeout.InfiniteTimeSpan"/> for no limit.</param>
+    /// <param name="force">Whether a guest that does not end in time, or cannot be asked, is destroyed.</param>
+    /// <param name="keep">Whether the domain is kept after its end, as by <see cref="KeepAfterPoweroff"/>.</param>
+    /// <returns>One outcome for each domain, as soon as it is there.</returns>
+    public IEnumerable<DomainOutcome> Stop(
+        IReadOnlyCollection<DomainKey> keys, TimeSpan timeout, bool force = false, bool keep = false, CancellationToken cancellation = default)
+    {
+        var before = new Dictionary<DomainKey, LifecycleAction>();
+        return End(keys, "stop", ShutdownReason.Poweroff, timeout, force, Prepare, Finish, TakeBack, cancellation);
+
+        void Prepare(DomainKey key)
         {
-            var info = _host.RequireGuest(key, operation);
-            if (info.State is DomainState.Shutdown or DomainState.Crashed) throw new LvmException(ErrorIds.DomainInvalidState, $"it is {info.State} already");
-            // A guest that is paused does nothing, however long one waits.
-            if (info.State == DomainState.Paused) throw new LvmException(ErrorIds.DomainInvalidState, "it is paused, so its guest cannot answer; resume it first, or turn it off");
-            _host.Bus.Request(key, reason);
+            if (keep) before[key] = KeepAfterPoweroff(key);
         }
-        catch (LvmException error)
+
+        void TakeBack(DomainKey key)
         {
-            throw error.During(operation, _host.NameOf(key));
+            if (before.TryGetValue(key, out var action) && _host.Find(key) is not null) SetOnPoweroff(key, action);
+        }
+
+        Domain? Finish(DomainKey key, bool ended)
+        {
+            if (ended) CarryOut(key, HostContext.HoldPatience, stopped: true);
+            else if (_host.Find(key) is not null) Destroy(key);
+            return FindLive(key.Uuid) is { } left ? _host.Describe(left, DateTimeOffset.UtcNow) : null;
         }
     }
 
-    /// <summary>
-    /// Shuts a domain down: asks its guest, waits for its end, and does what its configuration says of a power-off.
-    /// When the guest does not end in time, the request is taken back and the domain runs on. Errors: ShutdownTimeout,
-    /// DomainGone, DomainProtected, DomainInvalidState, OperationCancelled.
-    /// </summary>
-    /// <param name="force">Whether a guest that does not end in time, or cannot, is destroyed.</param>
-    /// <returns>The domain where it is kept (on_poweroff preserve, or another toolstack's); null where nothing is left of it.</returns>
-    public Domain? Stop(DomainKey key, TimeSpan timeout, bool force = false, CancellationToken cancellation = default)
-    {
-        const string Operation = "stop";
-        try
-        {
-            if (!TryEnd(key, ShutdownReason.Poweroff, timeout, force, cancellation)) Destroy(key, Operation);
-            else CarryOut(key);
-            return _host.Find(key) is { } left ? _host.Describe(left, DateTimeOffset.UtcNow) : null;
-        }
-        catch (LvmException error)
-        {
-            throw error.During(Operation, _host.NameOf(key));
-        }
-    }
+    /// <inheritdoc cref="Restart(IReadOnlyCollection{DomainKey}, TimeSpan, bool, CancellationToken)"/>
+    /// <returns>The domain that runs now.</returns>
+    public Domain Restart(DomainKey key, TimeSpan timeout, bool force = false, CancellationToken cancellation = default) =>
+        Restart([key], timeout, force, cancellation).Single().Require()!;
 
     /// <summary>
-    /// Restarts a domain: asks its guest to reboot, waits for its end, and creates the domain anew, with the same uuid, name and devices.
-    /// Errors: as <see cref="Stop"/>, those of a creation, and DomainInvalidState for a domain of another toolstack, whose
-    /// configuration is not known.
+    /// Restarts domains: asks all of their guests to reboot, waits for each one's end, and creates the domain anew, with the same uuid, name
+    /// and devices. Errors of a domain: as <see cref="Stop(DomainKey, TimeSpan, bool, bool, CancellationToken)"/>, those of a creation, and
+    /// DomainInvalidState for a domain of another toolstack, whose configuration is not known.
     /// </summary>
-    /// <param name="force">Whether a guest that does not end in time, or cannot, is destroyed.</param>
-    public Domain Restart(DomainKey key, TimeSpan timeout, bool force = false, CancellationToken cancellation = default)
+    /// <param name="timeout">For all together; <see cref="Timeout.InfiniteTimeSpan"/> for no limit.</param>
+    /// <param name="force">Whether a guest that does not end in time, or cannot be asked, is destroyed.</param>
+    /// <returns>One outcome for each domain, as soon as it is there.</returns>
+    public IEnumerable<DomainOutcome> Restart(IReadOnlyCollection<DomainKey> keys, TimeSpan timeout, bool force = false, CancellationToken cancellation = default)
     {
-        const string Operation = "restart";
-        var name = _host.NameOf(key);
-        try
+        // The device daemon may be quicker, and do what its configuration says of the end: what the domain is made of has to be known before.
+        var configs = new Dictionary<DomainKey, DomainConfig>();
+        return End(keys, "restart", ShutdownReason.Reboot, timeout, force, Prepare, Finish, _ => { }, cancellation);
+
+        void Prepare(DomainKey key)
         {
-            _host.RequireGuest(key, Operation);
-            var config = _host.Directory.FindConfig(key) ?? throw new LvmException(ErrorIds.DomainInvalidState, "another toolstack created it, so what it is made of is not known here");
-            TryEnd(key, ShutdownReason.Reboot, timeout, force, cancellation);
+            _host.RequireGuest(key, "restart");
+            configs[key] = ConfigFor(key) ?? throw new LvmException(ErrorIds.DomainInvalidState, "another toolstack created it, so what it is made of is not known here");
+        }
+
+        Domain Finish(DomainKey key, bool ended)
+        {
             using var hold = _host.Directory.HoldDomain(key.Uuid, HostContext.HoldPatience);
-            // The daemon may have been quicker: then it runs again, under another id.
-            foreach (var other in _host.Hypervisor.ListDomains())
-            {
-                if (other.Key.Uuid == key.Uuid && other.Key != key && other.State != DomainState.Dying) return _host.Describe(other, DateTimeOffset.UtcNow);
-            }
-
-            return Recreate(key, config);
-        }
-        catch (LvmException error)
-        {
-            throw error.During(Operation, name);
+            // Whoever restarts it leaves it held until it runs, or leaves a note of it.
+            FinishRestartOf(key.Uuid);
+            return FindLive(key.Uuid) is { } other && other.Key != key ? _host.Describe(other, DateTimeOffset.UtcNow) : Recreate(key, configs[key]);
         }
     }
 
     /// <summary>
-    /// Waits until a domain is what was asked for. Errors: WaitTimeout, DomainGone (when it can never be that any more), OperationCancelled.
+    /// Waits until a domain is what was asked for. Errors: WaitTimeout, DomainGone and DomainInvalidState (when it can never be that any
+    /// more), OperationCancelled.
     /// </summary>
     /// <returns>The domain; null when it is gone and that was waited for.</returns>
-    public Domain? WaitFor(DomainKey key, DomainCondition condition, TimeSpan timeout, CancellationToken cancellation = default)
+    public Domain? WaitFor(DomainKey key, DomainCondition condition, TimeSpan timeout, CancellationToken cancellation = default) =>
+        WaitFor([key], condition, timeout, cancellation).Single().Require();
+
+    /// <inheritdoc cref="WaitFor(DomainKey, DomainCondition, TimeSpan, CancellationToken)"/>
+    /// <param name="timeout">For all together; <see cref="Timeout.InfiniteTimeSpan"/> for no limit.</param>
+    /// <returns>One outcome for each domain, as soon as it is there.</returns>
+    public IEnumerable<DomainOutcome> WaitFor(IReadOnlyCollection<DomainKey> keys, DomainCondition condition, TimeSpan timeout, CancellationToken cancellation = default)
     {
         var operation = $"wait for {condition} of";
-        try
+        var names = NamesOf(keys);
+        var waiting = names.Keys.ToList();
+        var interval = condition == DomainCondition.Running ? LookInterval : Timeout.InfiniteTimeSpan;
+        foreach (var (key, end) in Await(waiting, info => Reached(info, condition), timeout, interval, cancellation))
+            yield return Outcome(key, operation, names[key], () => Arrived(key, end));
+
+        Domain? Arrived(DomainKey key, WaitEnd end)
         {
-            DomainInfo? last = null;
-            var reached = WaitUntil(() => Reached(last = _host.Find(key), condition), timeout, IntervalFor(condition), cancellation);
-            if (!reached) throw new LvmException(ErrorIds.WaitTimeout, $"it is {last?.State.ToString() ?? "gone"} after {timeout.TotalSeconds:0.#} s");
-            if (last is null && condition == DomainCondition.Running) throw new LvmException(ErrorIds.DomainGone, $"domain {key} is gone");
-            return last is { } info ? _host.Describe(info, DateTimeOffset.UtcNow) : null;
-        }
-        catch (LvmException error)
-        {
-            throw error.During(operation, _host.NameOf(key));
+            var info = _host.Find(key);
+            if (end == WaitEnd.Cancelled) throw Cancelled("it was cancelled while it waited");
+            if (end == WaitEnd.TooLate) throw new LvmException(ErrorIds.WaitTimeout, $"it is {info?.State.ToString() ?? "gone"} after {timeout.TotalSeconds:0.#} s");
+            if (condition == DomainCondition.Running && info is null) throw new LvmException(ErrorIds.DomainGone, $"domain {key} is gone");
+            if (condition == DomainCondition.Running && HasEnded(info)) throw new LvmException(ErrorIds.DomainInvalidState, $"its guest has ended ({info!.Value.ShutdownReason})");
+            return info is { } found ? _host.Describe(found, DateTimeOffset.UtcNow) : null;
         }
     }
 
-    /// <summary>Does what a domain's configuration says of the end that its guest has come to. One that runs, is gone, or is another toolstack's is left alone.</summary>
-    /// <returns>What was done; null for nothing.</returns>
-    internal LifecycleAction? CarryOut(DomainKey key)
+    /// <summary>Destroys a domain at once; one that is just being restarted is not to come back. Errors: DomainGone, DomainProtected.</summary>
+    internal void Destroy(DomainKey key) => During(key, "destroy", () =>
     {
+        if (key.Id == 0) _host.RequireGuest(key, "destroy");
         using var hold = _host.Directory.HoldDomain(key.Uuid, HostContext.HoldPatience);
+        if (_host.Find(key) is null && AbandonRestart(key.Uuid)) return key;
+        _host.RequireGuest(key, "destroy");
+        Remove(key);
+        return key;
+    });
+
+    /// <summary>Does what a domain's configuration says of the end that its guest has come to. One that runs, is gone, or is another toolstack's is left alone.</summary>
+    /// <param name="patience">How long to wait for somebody else who is changing the domain.</param>
+    /// <param name="stopped">Whether it was to be stopped: then it does not come back because its guest has crashed or rebooted instead.</param>
+    /// <returns>What was done; null for nothing.</returns>
+    internal LifecycleAction? CarryOut(DomainKey key, TimeSpan patience, bool stopped = false)
+    {
+        using var hold = _host.Directory.HoldDomain(key.Uuid, patience);
         if (_host.Find(key) is not { ShutdownReason: { } reason } || _host.Directory.FindConfig(key) is not { } config) return null;
         var action = ActionFor(config, reason);
+        if (stopped && action == LifecycleAction.Restart) action = config.OnPoweroff;
         switch (action)
         {
             case LifecycleAction.Destroy:
-                _host.Destroy(key);
+                Remove(key);
                 break;
             case LifecycleAction.Restart:
-                Recreate(key, config);
+                Recreate(key, ConfigFor(key)!);
                 break;
         }
 
@@ -133,7 +179,7 @@ public sealed class DomainLifecycle
 
     /// <summary>The domains whose guests have ended.</summary>
     internal List<DomainKey> ListEnded() =>
-        _host.Hypervisor.ListDomains().Where(domain => domain.State is DomainState.Shutdown or DomainState.Crashed).Select(domain => domain.Key).ToList();
+        _host.Hypervisor.ListDomains().Where(domain => HasEnded(domain)).Select(domain => domain.Key).ToList();
 
     internal string NameOf(DomainKey key) => _host.NameOf(key);
 
@@ -143,24 +189,11 @@ public sealed class DomainLifecycle
     internal IEnumerable<(Guid Uuid, string Name)> ListUnfinishedRestarts() => _host.Directory.UnfinishedRestarts().Select(restart => (restart.Uuid, restart.Config.Name));
 
     /// <summary>Finishes a restart that was begun. False when somebody else did so meanwhile.</summary>
-    internal bool FinishRestart(Guid uuid)
+    /// <param name="patience">How long to wait for somebody else who is changing the domain.</param>
+    internal bool FinishRestart(Guid uuid, TimeSpan patience)
     {
-        using var hold = _host.Directory.HoldDomain(uuid, HostContext.HoldPatience);
-        if (_host.Directory.UnfinishedRestarts().FirstOrDefault(restart => restart.Uuid == uuid).Config is not { } config) return false;
-        foreach (var domain in _host.Hypervisor.ListDomains().Where(domain => domain.Key.Uuid == uuid && domain.State != DomainState.Dying))
-        {
-            if (domain.State is DomainState.Running or DomainState.Blocked or DomainState.Runnable)
-            {
-                _host.Directory.EndRestart(uuid);
-                return true;
-            }
-
-            _host.Destroy(domain.Key); // the old one, or half of the new one
-        }
-
-        DomainCreation.Run(_host.ForCreation, config, CancellationToken.None);
-        _host.Directory.EndRestart(uuid);
-        return true;
+        using var hold = _host.Directory.HoldDomain(uuid, patience);
+        return FinishRestartOf(uuid);
     }
 
     /// <summary>Null where an end is not for the lifecycle to decide: a suspended guest is being saved.</summary>
@@ -172,96 +205,280 @@ public sealed class DomainLifecycle
         _ => null,
     };
 
-    private Domain Recreate(DomainKey key, DomainConfig config)
+    /// <summary>What a domain is to be made of again; null where that is not known.</summary>
+    private DomainConfig? ConfigFor(DomainKey key)
     {
+        if (_host.Directory.FindConfig(key) is not { } config) return null;
         var draft = config.ToDraft();
         draft.Uuid = key.Uuid;
-        draft.Name = _host.Directory.Find(key)?.Name is { Length: > 0 } name ? name : config.Name;
+        draft.Name = _host.Directory.Find(key)?.Name is { Length: > 0 } name ? name : config.Name; // it may have been renamed
         draft.Paused = false;
-        var again = DomainConfig.From(draft);
-        _host.Directory.BeginRestart(key.Uuid, again);
+        return DomainConfig.From(draft);
+    }
+
+    /// <summary>Creates a domain again, in place of what there is of it. The caller holds it.</summary>
+    private Domain Recreate(DomainKey key, DomainConfig config)
+    {
+        _host.Directory.BeginRestart(key.Uuid, config);
         if (_host.Find(key) is not null) _host.Destroy(key);
-        // Not to be cancelled from here on: there is no domain to go back to.
-        var (created, record) = DomainCreation.Run(_host.ForCreation, again, CancellationToken.None);
-        _host.Directory.EndRestart(key.Uuid);
+        return Create(config);
+    }
+
+    private Domain Create(DomainConfig config)
+    {
+        // Not to be cancelled: there is no domain to go back to.
+        var (created, record) = DomainCreation.Run(_host.ForCreation, config, CancellationToken.None);
+        _host.Directory.EndRestart(config.Uuid!.Value);
         return _host.Describe(_host.Require(created, "restart"), DateTimeOffset.UtcNow) with { Creation = record };
     }
 
-    /// <summary>Brings a guest to its end. False when it had to be given up, which only force allows.</summary>
-    private bool TryEnd(DomainKey key, ShutdownReason reason, TimeSpan timeout, bool force, CancellationToken cancellation)
+    private bool FinishRestartOf(Guid uuid)
     {
-        if (_host.RequireGuest(key, OperationOf(reason)).State is DomainState.Shutdown or DomainState.Crashed) return true;
-        try
+        if (_host.Directory.UnfinishedRestarts().FirstOrDefault(restart => restart.Uuid == uuid).Config is not { } config) return false;
+        if (FindLive(uuid) is { } found && IsRunning(found))
         {
-            Request(key, reason);
-            if (WaitUntil(() => Reached(_host.Find(key), DomainCondition.Shutdown), timeout, Timeout.InfiniteTimeSpan, cancellation)) return true;
-            if (!force)
-            {
-                var unread = _host.Bus.WithdrawRequest(key);
-                throw new LvmException(ErrorIds.ShutdownTimeout, unread
-                    ? $"its guest has not taken up the request within {timeout.TotalSeconds:0.#} s; the request was taken back"
-                    : $"its guest has taken up the request and not ended within {timeout.TotalSeconds:0.#} s");
-            }
-        }
-        catch (LvmException error) when (force && error.ErrorId == ErrorIds.DomainInvalidState)
-        {
-            // It cannot be asked: it is paused.
-        }
-        catch (LvmException error) when (error.ErrorId == ErrorIds.OperationCancelled)
-        {
-            _host.Bus.WithdrawRequest(key);
-            throw;
-        }
-
-        return false;
-    }
-
-    private void Destroy(DomainKey key, string operation)
-    {
-        if (_host.Find(key) is null) return;
-        _host.Change(key, operation, info =>
-        {
-            _host.Destroy(key);
-            return info;
-        });
-    }
-
-    /// <summary>Waits for a state of things that domains' beginnings and ends bring about. False when it did not come in time.</summary>
-    /// <param name="interval">How often to look without having been told; infinite for never.</param>
-    private bool WaitUntil(Func<bool> reached, TimeSpan timeout, TimeSpan interval, CancellationToken cancellation)
-    {
-        if (reached()) return true;
-        var begin = Stopwatch.GetTimestamp();
-        using var watch = _host.Directory.Watch();
-        try
-        {
-            while (!reached())
-            {
-                var left = timeout == Timeout.InfiniteTimeSpan ? TimeSpan.MaxValue : timeout - Stopwatch.GetElapsedTime(begin);
-                if (left <= TimeSpan.Zero) return false;
-                var step = interval != Timeout.InfiniteTimeSpan && interval < left ? interval : left;
-                watch.Wait(step == TimeSpan.MaxValue ? Timeout.InfiniteTimeSpan : step, cancellation);
-            }
-
+            _host.Directory.EndRestart(uuid);
             return true;
         }
-        catch (OperationCanceledException)
+
+        DestroyAll(uuid); // the old one, or half of the new one
+        Create(config);
+        return true;
+    }
+
+    /// <summary>Gives a restart up that was begun, with what there is of the domain. False when none was. The caller holds it.</summary>
+    private bool AbandonRestart(Guid uuid)
+    {
+        if (_host.Directory.UnfinishedRestarts().All(restart => restart.Uuid != uuid)) return false;
+        _host.Directory.EndRestart(uuid);
+        DestroyAll(uuid);
+        return true;
+    }
+
+    /// <summary>Destroys a domain that the caller holds, for good.</summary>
+    private void Remove(DomainKey key)
+    {
+        _host.Directory.EndRestart(key.Uuid);
+        _host.Destroy(key);
+    }
+
+    private void DestroyAll(Guid uuid)
+    {
+        while (FindLive(uuid) is { } found) _host.Destroy(found.Key);
+    }
+
+    private DomainInfo? FindLive(Guid uuid)
+    {
+        foreach (var domain in _host.Hypervisor.ListDomains())
         {
-            throw new LvmException(ErrorIds.OperationCancelled, "it was cancelled while it waited");
+            if (domain.Key.Uuid == uuid && domain.State != DomainState.Dying) return domain;
+        }
+
+        return null;
+    }
+
+    private LifecycleAction SetOnPoweroff(DomainKey key, LifecycleAction action) => _host.Change(key, "keep", _ =>
+    {
+        var config = _host.Directory.FindConfig(key) ?? throw new LvmException(ErrorIds.DomainInvalidState, "another toolstack created it, and decides what becomes of it");
+        var draft = config.ToDraft();
+        draft.OnPoweroff = action;
+        _host.Directory.SaveConfig(key, DomainConfig.From(draft));
+        return config.OnPoweroff;
+    });
+
+    /// <summary>Asks a guest. False when it has ended already, or does not run: then it would do nothing, however long one waits.</summary>
+    /// <param name="why">Why it cannot answer; null when it has ended.</param>
+    private bool TryAsk(DomainKey key, ShutdownReason reason, out string? why)
+    {
+        var info = _host.RequireGuest(key, OperationOf(reason));
+        why = info switch
+        {
+            { State: DomainState.Paused } => "it is paused, so its guest cannot answer; resume it first, or turn it off",
+            { ShutdownReason: ShutdownReason.Suspend } => "it is suspended, so its guest cannot answer",
+            _ => null,
+        };
+        if (why is not null || HasEnded(info)) return false;
+        _host.Bus.Request(key, reason);
+        return true;
+    }
+
+    /// <summary>Brings guests to their ends: asks all of them, then waits for all.</summary>
+    /// <param name="prepare">Done with each domain before its guest is asked.</param>
+    /// <param name="finish">Done with each domain whose guest has ended, or has to be given up, which only force allows.</param>
+    /// <param name="takeBack">Done with each domain that is to run on.</param>
+    private IEnumerable<DomainOutcome> End(
+        IReadOnlyCollection<DomainKey> keys,
+        string operation,
+        ShutdownReason reason,
+        TimeSpan timeout,
+        bool force,
+        Action<DomainKey> prepare,
+        Func<DomainKey, bool, Domain?> finish,
+        Action<DomainKey> takeBack,
+        CancellationToken cancellation)
+    {
+        var names = NamesOf(keys);
+        var asked = new List<DomainKey>();
+        var mute = new HashSet<DomainKey>();
+        try
+        {
+            // All are asked before anybody is told of the first.
+            foreach (var (key, begun) in names.Keys.Select(key => (key, Outcome(key, operation, names[key], () => Begin(key)))).ToList())
+            {
+                if (begun.Error is not null) yield return begun;
+                else if (mute.Contains(key)) yield return Outcome(key, operation, names[key], () => finish(key, false));
+            }
+
+            foreach (var (key, end) in Await(asked, info => Reached(info, DomainCondition.Shutdown), timeout, Timeout.InfiniteTimeSpan, cancellation))
+            {
+                yield return Outcome(key, operation, names[key], () => end switch
+                {
+                    WaitEnd.Reached => finish(key, true),
+                    WaitEnd.TooLate when force => finish(key, false),
+                    WaitEnd.TooLate => throw new LvmException(ErrorIds.ShutdownTimeout, $"its guest has not ended within {timeout.TotalSeconds:0.#} s; {GiveUp(key)}"),
+                    _ => throw Cancelled($"it was cancelled; {GiveUp(key)}"),
+                });
+            }
+        }
+        finally
+        {
+            // Nobody waits for these any more.
+            foreach (var key in asked) Outcome(key, operation, names[key], () => GiveUp(key));
+        }
+
+        Domain? Begin(DomainKey key)
+        {
+            if (cancellation.IsCancellationRequested) throw Cancelled("it was cancelled before its turn came");
+            prepare(key);
+            try
+            {
+                if (TryAsk(key, reason, out var why) || why is null) asked.Add(key);
+                else if (force) mute.Add(key);
+                else throw new LvmException(ErrorIds.DomainInvalidState, why);
+                return null;
+            }
+            catch (LvmException)
+            {
+                takeBack(key);
+                throw;
+            }
+        }
+
+        string GiveUp(DomainKey key)
+        {
+            var unread = _host.Find(key) is not null && _host.Bus.WithdrawRequest(key);
+            takeBack(key);
+            return unread ? "the guest has not taken up the request, which was taken back" : "the guest has taken up the request";
         }
     }
 
+    private enum WaitEnd
+    {
+        Reached,
+        TooLate,
+        Cancelled,
+    }
+
+    /// <summary>Waits for a state of things that domains' beginnings and ends bring about.</summary>
+    /// <param name="waiting">Each domain is taken out as soon as it is there, or at the end.</param>
+    /// <param name="interval">How often to look without having been told; infinite for never.</param>
+    private IEnumerable<(DomainKey Key, WaitEnd End)> Await(List<DomainKey> waiting, Predicate<DomainInfo?> reached, TimeSpan timeout, TimeSpan interval, CancellationToken cancellation)
+    {
+        var begin = Stopwatch.GetTimestamp();
+        IDomainWatch? watch = null;
+        try
+        {
+            for (var end = WaitEnd.Reached; waiting.Count > 0;)
+            {
+                foreach (var key in waiting.ToArray())
+                {
+                    if (!reached(_host.Find(key))) continue;
+                    waiting.Remove(key);
+                    yield return (key, WaitEnd.Reached);
+                }
+
+                if (waiting.Count == 0) break;
+                if (end != WaitEnd.Reached)
+                {
+                    foreach (var key in waiting.ToArray())
+                    {
+                        waiting.Remove(key);
+                        yield return (key, end);
+                    }
+
+                    break;
+                }
+
+                // Between the first look and the watch anything may have happened: it is looked again before anybody waits.
+                if (watch is not null) end = Wait(watch);
+                else watch = _host.Directory.Watch();
+            }
+        }
+        finally
+        {
+            watch?.Dispose();
+        }
+
+        // Whatever ends the waiting, there is one more look.
+        WaitEnd Wait(IDomainWatch watch)
+        {
+            try
+            {
+                var left = timeout == Timeout.InfiniteTimeSpan ? LongestWait : timeout - Stopwatch.GetElapsedTime(begin);
+                if (left <= TimeSpan.Zero) return WaitEnd.TooLate;
+                var step = interval == Timeout.InfiniteTimeSpan ? LongestWait : interval;
+                watch.Wait(left < step ? left : step, cancellation);
+                return WaitEnd.Reached;
+            }
+            catch (OperationCanceledException)
+            {
+                return WaitEnd.Cancelled;
+            }
+        }
+    }
+
+    /// <summary>Of a domain that is gone nobody knows the name any more: for errors, they are noted beforehand.</summary>
+    private Dictionary<DomainKey, string> NamesOf(IReadOnlyCollection<DomainKey> keys) => keys.Distinct().ToDictionary(key => key, _host.NameOf);
+
+    private static DomainOutcome Outcome(DomainKey key, string operation, string name, Func<object?> work)
+    {
+        try
+        {
+            return new DomainOutcome(key, work() as Domain);
+        }
+        catch (LvmException error)
+        {
+            return new DomainOutcome(key, null, error.During(operation, name));
+        }
+    }
+
+    private T During<T>(DomainKey key, string operation, Func<T> work)
+    {
+        var name = _host.NameOf(key);
+        try
+        {
+            return work();
+        }
+        catch (LvmException error)
+        {
+            throw error.During(operation, name);
+        }
+    }
+
+    private static LvmException Cancelled(string problem) => new(ErrorIds.OperationCancelled, problem);
+
+    private static bool IsRunning(DomainInfo info) => info.State is DomainState.Running or DomainState.Blocked or DomainState.Runnable;
+
+    /// <summary>A suspended guest has not ended: it is being saved.</summary>
+    private static bool HasEnded(DomainInfo? info) => info is { State: DomainState.Shutdown or DomainState.Crashed, ShutdownReason: not ShutdownReason.Suspend };
+
+    /// <summary>Whether there is nothing to wait for any more. What can never be is told, too.</summary>
     private static bool Reached(DomainInfo? domain, DomainCondition condition) => condition switch
     {
-        // Gone counts: whoever waits has to be told that it never will.
-        DomainCondition.Running => domain is null or { State: DomainState.Running or DomainState.Blocked or DomainState.Runnable },
-        DomainCondition.Shutdown => domain is null or { State: DomainState.Shutdown or DomainState.Crashed },
+        DomainCondition.Running => domain is not { } info || IsRunning(info) || HasEnded(info),
+        DomainCondition.Shutdown => domain is null || HasEnded(domain),
         _ => domain is null,
     };
-
-    /// <summary>Ends are told; that somebody has unpaused a domain nobody tells, so it is looked at now and then.</summary>
-    private static TimeSpan IntervalFor(DomainCondition condition) =>
-        condition == DomainCondition.Running ? TimeSpan.FromMilliseconds(100) : Timeout.InfiniteTimeSpan;
 
     private static string OperationOf(ShutdownReason reason) => reason switch
     {

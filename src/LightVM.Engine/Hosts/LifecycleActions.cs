@@ -15,144 +15,154 @@ public sealed class LifecycleActions
 
     private static readonly TimeSpan LongestDelay = TimeSpan.FromMinutes(1);
 
-    private readonly LvmHost _host;
+    /// <summary>How long one domain that somebody else changes may keep the others waiting; it is looked at again later.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long to leave a host alone that has just failed.</summary>
+    private static readonly TimeSpan FailureDelay = TimeSpan.FromSeconds(5);
+
+    private readonly DomainLifecycle _lifecycle;
     private readonly Action<string> _log;
+    private readonly TimeProvider _time;
+    private readonly long _begin;
     private readonly Dictionary<Guid, Attempts> _attempts = [];
     private readonly HashSet<DomainKey> _settled = [];
 
     /// <param name="host">The host; not disposed.</param>
     /// <param name="log">Takes a line for each thing that was done or went wrong.</param>
-    public LifecycleActions(LvmHost host, Action<string> log)
+    /// <param name="time">By which delays are measured; the system's when not given.</param>
+    public LifecycleActions(LvmHost host, Action<string> log, TimeProvider? time = null)
     {
-        _host = host;
+        _lifecycle = host.Lifecycle;
         _log = log;
+        _time = time ?? TimeProvider.System;
+        _begin = _time.GetTimestamp();
     }
 
     /// <summary>Runs until it is cancelled.</summary>
     public void Run(CancellationToken cancellation)
     {
-        using var watch = _host.Lifecycle.Watch();
+        using var watch = _lifecycle.Watch();
         while (!cancellation.IsCancellationRequested)
         {
-            var wait = Pass(DateTimeOffset.UtcNow);
             try
             {
-                watch.Wait(wait, cancellation);
+                watch.Wait(Pass(), cancellation);
             }
             catch (OperationCanceledException)
             {
                 return;
             }
+            catch (LvmException error)
+            {
+                _log($"the domains cannot be looked at: {error.Message}");
+                cancellation.WaitHandle.WaitOne(FailureDelay);
+            }
         }
     }
 
     /// <summary>Does what is due, and tells when something will be; an infinite time when nothing is.</summary>
-    private TimeSpan Pass(DateTimeOffset now)
+    internal TimeSpan Pass()
     {
-        try
-        {
-            var ended = _host.Lifecycle.ListEnded();
-            _settled.IntersectWith(ended);
-            foreach (var key in ended.Where(key => !_settled.Contains(key))) Attend(key, now);
-            FinishRestarts(now);
-        }
-        catch (LvmException error)
-        {
-            _log($"the domains cannot be looked at: {error.Message}");
-            return LongestDelay;
-        }
+        var now = _time.GetElapsedTime(_begin);
+        var ended = _lifecycle.ListEnded();
+        var unfinished = _lifecycle.ListUnfinishedRestarts().ToList();
+        _settled.IntersectWith(ended);
+        foreach (var key in ended.Where(key => !_settled.Contains(key))) Attend(key, now);
+        foreach (var (uuid, name) in unfinished) Finish(uuid, name, now);
 
-        // What was tried long ago and needs nothing any more is forgotten.
+        var concerned = ended.Except(_settled).Select(key => key.Uuid).Concat(unfinished.Select(restart => restart.Uuid)).ToHashSet();
         foreach (var (uuid, attempts) in _attempts.ToArray())
         {
-            if (!attempts.IsPending && now - attempts.Last > LongestDelay + ShortLife) _attempts.Remove(uuid);
+            // Somebody else has dealt with it, or removed it, or it has lived long enough for its past to be forgotten.
+            if (attempts.IsPending ? !concerned.Contains(uuid) : now - attempts.Last > ShortLife + LongestDelay) _attempts.Remove(uuid);
         }
 
-        var due = _attempts.Values.Where(attempts => attempts.IsPending).Select(attempts => attempts.Due).DefaultIfEmpty(DateTimeOffset.MaxValue).Min();
-        if (due == DateTimeOffset.MaxValue) return Timeout.InfiniteTimeSpan;
-        return due > now ? due - now : TimeSpan.Zero;
+        var due = _attempts.Values.Where(attempts => attempts.IsPending).Select(attempts => attempts.Due).DefaultIfEmpty(TimeSpan.MaxValue).Min();
+        return due == TimeSpan.MaxValue ? Timeout.InfiniteTimeSpan : due - now;
     }
 
-    private void Attend(DomainKey key, DateTimeOffset now)
+    private void Attend(DomainKey key, TimeSpan now)
     {
         var attempts = _attempts.GetValueOrDefault(key.Uuid);
         if (attempts is { IsPending: true } && attempts.Due > now) return;
-        var name = _host.Lifecycle.NameOf(key);
-        var action = _host.Lifecycle.ActionFor(key);
+        var name = _lifecycle.NameOf(key);
+        var action = _lifecycle.ActionFor(key);
         if (action is null or LifecycleAction.Preserve)
         {
             _settled.Add(key);
             return;
         }
 
-        if (action == LifecycleAction.Restart)
+        // A guest that ended soon after its last start has to wait; one that lived begins anew.
+        if (action == LifecycleAction.Restart && attempts is { IsPending: false } && now - attempts.Last < ShortLife)
         {
-            attempts ??= _attempts[key.Uuid] = new Attempts();
-            // A guest that ended soon after its last start has to wait; one that lived begins anew.
-            if (!attempts.IsPending && now - attempts.Last < ShortLife)
-            {
-                attempts.Postpone(now);
-                _log($"domain '{name}' ended {(now - attempts.Last).TotalSeconds:0.0} s after its last start: it is restarted in {(attempts.Due - now).TotalSeconds:0} s");
-                return;
-            }
+            attempts.Postpone(now);
+            _log($"domain '{name}' ended {(now - attempts.Last).TotalSeconds:0.0} s after its last start: it is restarted in {(attempts.Due - now).TotalSeconds:0} s");
+            return;
         }
 
         Try(name, key.Uuid, now, () =>
         {
-            if (_host.Lifecycle.CarryOut(key) is { } done) _log($"domain '{name}' (id {key.Id}) ended: {done.ToString().ToLowerInvariant()}");
+            if (_lifecycle.CarryOut(key, Patience) is not { } done) return false;
+            _log($"domain '{name}' (id {key.Id}) ended: {done.ToString().ToLowerInvariant()}");
+            return done == LifecycleAction.Restart;
         });
     }
 
-    private void FinishRestarts(DateTimeOffset now)
+    private void Finish(Guid uuid, string name, TimeSpan now)
     {
-        foreach (var (uuid, name) in _host.Lifecycle.ListUnfinishedRestarts())
+        if (_attempts.GetValueOrDefault(uuid) is { IsPending: true } attempts && attempts.Due > now) return;
+        Try(name, uuid, now, () =>
         {
-            if (_attempts.GetValueOrDefault(uuid) is { IsPending: true } attempts && attempts.Due > now) continue;
-            Try(name, uuid, now, () =>
-            {
-                if (_host.Lifecycle.FinishRestart(uuid)) _log($"domain '{name}' was being restarted: that is finished");
-            });
-        }
+            if (!_lifecycle.FinishRestart(uuid, Patience)) return false;
+            _log($"domain '{name}' was being restarted: that is finished");
+            return true;
+        });
     }
 
-    private void Try(string name, Guid uuid, DateTimeOffset now, Action work)
+    /// <param name="work">Tells whether it has started a domain.</param>
+    private void Try(string name, Guid uuid, TimeSpan now, Func<bool> work)
     {
         try
         {
-            work();
-            if (_attempts.TryGetValue(uuid, out var attempts)) attempts.Succeeded(now);
+            if (work()) AttemptsOf(uuid).Succeeded(now);
+            else _attempts.Remove(uuid);
         }
         catch (LvmException error)
         {
-            if (!_attempts.TryGetValue(uuid, out var attempts)) _attempts[uuid] = attempts = new Attempts();
+            var attempts = AttemptsOf(uuid);
             attempts.Postpone(now);
             _log($"domain '{name}': {error.Message} It is tried again in {(attempts.Due - now).TotalSeconds:0} s.");
         }
     }
 
-    /// <summary>How often something was tried, and when it is tried next.</summary>
+    private Attempts AttemptsOf(Guid uuid) => _attempts.TryGetValue(uuid, out var attempts) ? attempts : _attempts[uuid] = new Attempts();
+
+    /// <summary>How often a domain was to be started, and when it is next. Times are since this began to run.</summary>
     private sealed class Attempts
     {
-        private int _failures;
+        private int _postponements;
 
-        /// <summary>When it last succeeded.</summary>
-        public DateTimeOffset Last { get; private set; } = DateTimeOffset.MinValue;
+        /// <summary>When it was last started.</summary>
+        public TimeSpan Last { get; private set; }
 
-        public DateTimeOffset Due { get; private set; }
+        public TimeSpan Due { get; private set; }
 
         public bool IsPending { get; private set; }
 
-        public void Postpone(DateTimeOffset now)
+        /// <summary>1, 2, 4, 8 … seconds, and a minute at the most.</summary>
+        public void Postpone(TimeSpan now)
         {
-            var delay = TimeSpan.FromSeconds(Math.Pow(2, Math.Min(_failures++, 6)));
+            var delay = TimeSpan.FromSeconds(Math.Pow(2, Math.Min(_postponements++, 6)));
             Due = now + (delay < LongestDelay ? delay : LongestDelay);
             IsPending = true;
         }
 
-        public void Succeeded(DateTimeOffset now)
+        public void Succeeded(TimeSpan now)
         {
             // What waited for its turn has not yet shown that it lives longer now.
-            if (!IsPending && now - Last > ShortLife) _failures = 0;
+            if (!IsPending && now - Last > ShortLife) _postponements = 0;
             Last = now;
             IsPending = false;
         }

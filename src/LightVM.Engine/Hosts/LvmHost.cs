@@ -174,11 +174,7 @@ public sealed class LvmHost : IDisposable
     });
 
     /// <summary>Destroys a domain at once, with its devices and all that is published of it, whoever created it. Errors: DomainGone, DomainProtected.</summary>
-    public void DestroyDomain(DomainKey key) => _context.Change(key, "destroy", info =>
-    {
-        _context.Destroy(key);
-        return info;
-    });
+    public void DestroyDomain(DomainKey key) => Lifecycle.Destroy(key);
 
     public void Dispose() => _context.Dispose();
 

@@ -149,9 +149,13 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
 
     public void Request(DomainKey domain, ShutdownReason reason)
     {
-        var nodes = new XenstoreBatch();
-        nodes.Write(RequestPath(domain), WordOf(reason));
-        _pipeline.Apply(nodes);
+        var word = WordOf(reason);
+        // Only where the node is: a domain that has just been removed would get one that nobody takes away.
+        _store.InTransaction(transaction =>
+        {
+            if (_store.Read(RequestPath(domain), transaction) is null) throw new LvmException(ErrorIds.DomainGone, $"domain {domain} is gone, or takes no requests");
+            _store.Write(RequestPath(domain), word, transaction);
+        });
     }
 
     public bool WithdrawRequest(DomainKey domain)

@@ -167,7 +167,11 @@ internal sealed class XenstorePipeline : IDisposable
             try
             {
                 // Nothing is read: it ends when there is something to read.
-                Connected(() => _socket!.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, deadline.Token).AsTask().GetAwaiter().GetResult());
+                Connected(() =>
+                {
+                    _socket!.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, deadline.Token).AsTask().GetAwaiter().GetResult();
+                    if (_socket.Available == 0) throw new InvalidDataException("xenstored closed it");
+                });
                 return true;
             }
             catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)

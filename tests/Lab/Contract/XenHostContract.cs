@@ -14,6 +14,9 @@ public sealed class XenDeviceContract(XenContractHost host, RunningDeviceDaemon 
     public RunningDeviceDaemon Daemon { get; } = daemon;
 }
 
+/// <summary>The contract of domains' ends, kept by a real Xen.</summary>
+public sealed class XenLifecycleContract(XenContractHost host) : LifecycleContract(host), IClassFixture<XenContractHost>;
+
 public sealed class XenContractHost : ContractHost
 {
     public XenContractHost()
