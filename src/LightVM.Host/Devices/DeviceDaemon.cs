@@ -40,7 +40,7 @@ internal static class DeviceDaemon
         ThreadPool.SetMinThreads(RequestThreads, RequestThreads);
 
         var started = DateTimeOffset.UtcNow;
-        var table = new DeviceTable(TimeProvider.System);
+        var table = new DeviceTable(TimeProvider.System, LinuxDevices.Exists);
         using var host = new LinuxDevices();
         using var hotplug = new Hotplug(hypervisor, host, table, log, notifier, options.ServesAll);
         var service = new DeviceService(table, host);
@@ -54,7 +54,7 @@ internal static class DeviceDaemon
 
         try
         {
-            RunAll([hotplug, requests, chaos, .. OtherTasks(hypervisor, log)], cancellation);
+            RunAll([hotplug, requests, chaos, new LifecycleTask(log)], cancellation);
         }
         finally
         {
@@ -68,9 +68,6 @@ internal static class DeviceDaemon
             return new DeviceDaemonStatus(CommandLine.Version, Environment.ProcessId, started, interfaces, disks, loops, reservations, requests?.Clients ?? 0);
         }
     }
-
-    /// <summary>What else runs as long as the daemon does.</summary>
-    private static IEnumerable<IDaemonTask> OtherTasks(IHypervisor hypervisor, DaemonLog log) => [];
 
     /// <summary>Runs tasks, each on its own thread, until all have ended. The first that fails ends the others, and fails the whole.</summary>
     internal static void RunAll(IReadOnlyList<IDaemonTask> tasks, CancellationToken cancellation)

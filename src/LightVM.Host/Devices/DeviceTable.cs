@@ -8,7 +8,11 @@ namespace LightVM.Host.Devices;
 /// What the daemon knows of guests' devices: the addresses of all network interfaces of the host, whoever made them, the disks that it
 /// looks after, and what was asked for and has not appeared yet. Members may be called from several threads; none waits for anything.
 /// </summary>
-internal sealed class DeviceTable(TimeProvider time)
+/// <param name="exists">
+/// Whether the kernel still has a device. Its toolstack, which waited for its end, may ask for the disk again before the daemon has
+/// read of that end.
+/// </param>
+internal sealed class DeviceTable(TimeProvider time, Func<DeviceKey, bool>? exists = null)
 {
     /// <summary>How long what was asked for is held. Creations take milliseconds; this is for a host that swaps.</summary>
     public static readonly TimeSpan HoldTime = TimeSpan.FromSeconds(60);
@@ -177,7 +181,7 @@ internal sealed class DeviceTable(TimeProvider time)
         bool Excludes(DiskIdentity disk, DiskAccess use) => disk == identity && (access == DiskAccess.ReadWrite || use == DiskAccess.ReadWrite);
         foreach (var (key, disk) in _disks)
         {
-            if (disk.Domain != domain && Excludes(disk.Identity, disk.Access)) return $"domain {key.Domain} has it ({key})";
+            if (disk.Domain != domain && Excludes(disk.Identity, disk.Access) && Exists(key)) return $"domain {key.Domain} has it ({key})";
         }
 
         foreach (var (key, held) in _reservations)
@@ -193,7 +197,7 @@ internal sealed class DeviceTable(TimeProvider time)
     {
         foreach (var (key, device) in _interfaces)
         {
-            if (device.Mac == mac && (device.Domain != domain || key.Id != id)) return $"{key} of domain {key.Domain}";
+            if (device.Mac == mac && (device.Domain != domain || key.Id != id) && Exists(key)) return $"{key} of domain {key.Domain}";
         }
 
         foreach (var (key, held) in _reservations)
@@ -215,6 +219,8 @@ internal sealed class DeviceTable(TimeProvider time)
             if (IsFree(mac) && !_reservations.Any(entry => entry.Value.Mac == mac && entry.Key.Id != id)) return mac;
         }
     }
+
+    private bool Exists(DeviceKey key) => exists?.Invoke(key) ?? true;
 
     private void DropExpired()
     {

@@ -38,6 +38,9 @@ internal sealed class LinuxDevices : IHostDevices, IDisposable
         return devices;
     }
 
+    /// <summary>Whether the kernel has a backend of a device now.</summary>
+    public static bool Exists(DeviceKey device) => Directory.Exists($"{XenDevices}/{device.SysName}");
+
     /// <summary>The interface of a guest's network device; null where it has none now.</summary>
     public static string? InterfaceOf(DeviceKey device) => Names($"{XenDevices}/{device.SysName}/net").FirstOrDefault();
 
