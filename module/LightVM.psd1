@@ -10,15 +10,21 @@
     CompatiblePSEditions = @('Core')
     FormatsToProcess     = @('LightVM.Format.ps1xml')
     CmdletsToExport      = @(
+        'Add-LvmDisk'
+        'Add-LvmNetworkAdapter'
         'Connect-LvmHost'
         'Disconnect-LvmHost'
         'Export-LvmDomainConfig'
+        'Get-LvmDisk'
         'Get-LvmDomain'
         'Get-LvmHost'
+        'Get-LvmNetworkAdapter'
         'Import-LvmDomainConfig'
         'New-LvmDomain'
         'New-LvmDomainConfig'
+        'Remove-LvmDisk'
         'Remove-LvmDomain'
+        'Remove-LvmNetworkAdapter'
         'Rename-LvmDomain'
         'Resume-LvmDomain'
         'Suspend-LvmDomain'

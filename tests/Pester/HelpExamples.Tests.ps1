@@ -1,4 +1,4 @@
-# Every example of docs/help is run, on a simulated host with two web servers, a database and a few files.
+# Every example of docs/help is run, on a simulated host with two web servers, a database and a few files; each domain has an interface and a disk.
 
 BeforeDiscovery {
     Import-Module "$PSScriptRoot/TestHost.psm1" -Force
@@ -28,7 +28,10 @@ Describe 'The examples of the help' -Skip:(Test-OnXen) {
         $null = Write-TestConfig configs/alpha.json alpha tiny
         $null = Write-TestConfig configs/beta.json beta tiny -MemoryMiB 8
         '{ "name": "two words", "memory": 0 }' | Set-Content broken.json
-        'web1', 'web2', 'db' | ForEach-Object { New-LvmDomain -Name $_ -Kernel tiny -MemoryMiB 4 } | Out-Null
+        Set-Content data.img ('x' * 512)
+        'web1', 'web2', 'db' | ForEach-Object {
+            New-LvmDomain -Name $_ -Kernel tiny -MemoryMiB 4 -Vif @{ Bridge = 'xenbr0' } -Vbd @{ Target = "/simulated/$_.img"; VirtualDevice = 'xvda'; Type = 'File' }
+        } | Out-Null
     }
 
     AfterEach {

@@ -17,6 +17,49 @@ function Connect-TestHost {
     if (Test-OnXen) { Connect-LvmHost } else { Connect-LvmHost -Simulated }
 }
 
+# Whether domains can have devices: a real Xen needs the device daemon for that, and so lightvm.
+function Test-DeviceHost { -not (Test-OnXen) -or [bool] (Get-Command lightvm -CommandType Application -ErrorAction Ignore) }
+
+$script:DeviceDaemon = $null
+
+# Starts the device daemon where one is needed and none answers; Stop-TestDeviceDaemon ends what was started here.
+function Start-TestDeviceDaemon {
+    if (-not (Test-OnXen) -or (Test-DeviceDaemon)) { return }
+    $path = Join-Path ([IO.Path]::GetTempPath()) "lightvm-notify-$([guid]::NewGuid().ToString('n'))"
+    $notify = [Net.Sockets.Socket]::new('Unix', 'Dgram', 'Unspecified')
+    try {
+        $notify.ReceiveTimeout = 60000
+        $notify.Bind([Net.Sockets.UnixDomainSocketEndPoint]::new($path))
+        $start = [Diagnostics.ProcessStartInfo]::new((Get-Command lightvm -CommandType Application)[0].Source, [string[]] 'devd')
+        $start.Environment['NOTIFY_SOCKET'] = $path
+        $script:DeviceDaemon = [Diagnostics.Process]::Start($start)
+        $message = [byte[]]::new(1024)
+        do { $said = [Text.Encoding]::UTF8.GetString($message, 0, $notify.Receive($message)) } until ($said -match 'READY=1')
+    }
+    finally {
+        $notify.Dispose()
+        Remove-Item -LiteralPath $path -ErrorAction Ignore
+    }
+}
+
+function Stop-TestDeviceDaemon {
+    if ($null -eq $script:DeviceDaemon) { return }
+    $script:DeviceDaemon.Kill()
+    $script:DeviceDaemon.WaitForExit()
+    $script:DeviceDaemon.Dispose()
+    $script:DeviceDaemon = $null
+}
+
+function Test-DeviceDaemon {
+    $socket = [Net.Sockets.Socket]::new('Unix', 'Stream', 'Unspecified')
+    try {
+        $socket.Connect([Net.Sockets.UnixDomainSocketEndPoint]::new((Join-Path ($env:LIGHTVM_RUN ? $env:LIGHTVM_RUN : '/run/lightvm') 'devd.sock')))
+        $true
+    }
+    catch { $false }
+    finally { $socket.Dispose() }
+}
+
 # A name that no other domain of this host has.
 function Get-TestName([string] $Name = '') { $script:Prefix + $Name }
 

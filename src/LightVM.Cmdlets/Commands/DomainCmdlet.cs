@@ -2,6 +2,7 @@ using System.Management.Automation;
 using LightVM.Cmdlets.Completion;
 using LightVM.Cmdlets.Domains;
 using LightVM.Domains;
+using LightVM.Hypervisor;
 
 namespace LightVM.Cmdlets.Commands;
 
@@ -41,6 +42,34 @@ public abstract class DomainCmdlet : LvmCmdlet
         };
     }
 
+    /// <summary>Those of the domains that there are, each once; the errors of the others are reported.</summary>
+    private protected IReadOnlyCollection<Domain> SelectExisting(string[]? names, bool forChange)
+    {
+        var domains = new Dictionary<DomainKey, Domain>();
+        foreach (var (target, domain, error) in Select(names, forChange))
+        {
+            if (error is null) domains.TryAdd(domain!.Key, domain);
+            else WriteError(ToRecord(error, target));
+        }
+
+        return domains.Values;
+    }
+
+    /// <summary>Does something to each domain that the parameters name; the failure of one does not stop the others.</summary>
+    private protected void ForDomains(string[] names, Action<Domain> change)
+    {
+        foreach (var (target, domain, error) in Select(names, forChange: true))
+        {
+            ForItem(target, () =>
+            {
+                if (error is not null) throw error;
+                change(domain!);
+            });
+        }
+    }
+
+    private protected static string Describe(Domain domain) => $"domain '{domain}' (id {domain.Id})";
+
     private static NamePattern ToPattern(string name) =>
         WildcardPattern.ContainsWildcardCharacters(name)
             ? new NamePattern(name, WildcardPattern.Get(name, WildcardOptions.CultureInvariant).IsMatch)
@@ -56,19 +85,7 @@ public abstract class ChangingDomainCmdlet : DomainCmdlet
     [ArgumentCompleter(typeof(DomainNameCompleter))]
     public string[] Name { get; set; } = [];
 
-    protected override void ProcessRecord()
-    {
-        foreach (var (target, domain, error) in Select(Name, forChange: true))
-        {
-            ForItem(target, () =>
-            {
-                if (error is not null) throw error;
-                Change(domain!);
-            });
-        }
-    }
+    protected override void ProcessRecord() => ForDomains(Name, Change);
 
     private protected abstract void Change(Domain domain);
-
-    private protected static string Describe(Domain domain) => $"domain '{domain}' (id {domain.Id})";
 }

@@ -10,6 +10,9 @@ namespace LightVM.Cmdlets.Commands;
 /// <summary>What all cmdlets share: the host, being stopped, questions, errors, paths.</summary>
 public abstract class LvmCmdlet : PSCmdlet, IDisposable
 {
+    /// <summary>The longest time that a parameter in seconds can ask for: a day.</summary>
+    private protected const int MaxSeconds = 24 * 60 * 60;
+
     private readonly CancellationTokenSource _stopping = new();
 
     /// <summary>Cancelled by Ctrl+C.</summary>
@@ -83,6 +86,9 @@ public abstract class LvmCmdlet : PSCmdlet, IDisposable
 
     private protected T? Given<T>(string parameter, T value)
         where T : struct => IsGiven(parameter) ? value : null;
+
+    /// <summary>A time in seconds, if the parameter was given.</summary>
+    private protected TimeSpan? Seconds(string parameter, int seconds) => IsGiven(parameter) ? TimeSpan.FromSeconds(seconds) : null;
 
     /// <summary>PowerShell's current directory, which is not the process's.</summary>
     private protected string CurrentDirectory => SessionState.Path.CurrentFileSystemLocation.ProviderPath;

@@ -29,14 +29,14 @@ internal static class CompletionText
             .Select(pair => new Proposal(pair.Text, $"{pair.Text} ({pair.Domain})", Describe(pair.Domain)));
 
     /// <summary>As an argument that PowerShell reads back as this very text: bare where that is safe and no quote was typed.</summary>
-    private static string Quoted(string text, string typed)
+    internal static string Quoted(string text, string typed)
     {
         // Beginning with a digit it might be read as a number (1kb), with @, - or . as something else.
         var isBare = char.IsAsciiLetter(text[0]) && text.All(character => char.IsAsciiLetterOrDigit(character) || "._+:@-".Contains(character));
         return isBare && !IsQuote(typed) ? text : $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
     }
 
-    private static string Unquoted(string typed) =>
+    internal static string Unquoted(string typed) =>
         IsQuote(typed) ? typed[1..].TrimEnd(typed[0]).Replace("''", "'", StringComparison.Ordinal) : typed;
 
     private static bool IsQuote(string typed) => typed.Length > 0 && typed[0] is '\'' or '"';

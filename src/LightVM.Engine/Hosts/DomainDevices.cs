@@ -84,14 +84,24 @@ public sealed class DomainDevices
     /// <summary>Takes a network interface away: once the guest lets go of it, or at once. Errors: DeviceNotFound, DeviceBusy, DomainGone, OperationCancelled.</summary>
     /// <param name="id">Its number among the domain's interfaces.</param>
     /// <param name="force">Whether to do without the guest's consent.</param>
+    /// <param name="patience">How long the guest may take; null for <see cref="Patience"/>.</param>
     public void RemoveNetworkAdapter(DomainKey key, int id, bool force = false, TimeSpan? patience = null, CancellationToken cancellation = default) =>
-        Remove(key, "remove a network adapter of", DeviceKind.Network, id, force, patience, cancellation);
+        Remove(key, "remove a network adapter of", DeviceKind.Network, id, _ => true, force, patience, cancellation);
+
+    /// <summary>As the other, for an interface as it was listed: another one that has its number by now is left alone.</summary>
+    public void RemoveNetworkAdapter(NetworkAdapter adapter, bool force = false, TimeSpan? patience = null, CancellationToken cancellation = default) =>
+        Remove(adapter.Domain, "remove a network adapter of", DeviceKind.Network, adapter.DeviceId, device => device is NetworkDevice now && (now.Config.Mac ?? "") == adapter.MacAddress, force, patience, cancellation);
 
     /// <summary>Takes a disk away: once the guest lets go of it, or at once. Errors: DeviceNotFound, DeviceBusy, DomainGone, OperationCancelled.</summary>
     /// <param name="id">Xen's number of the virtual device.</param>
     /// <param name="force">Whether to do without the guest's consent.</param>
+    /// <param name="patience">How long the guest may take; null for <see cref="Patience"/>.</param>
     public void RemoveDisk(DomainKey key, int id, bool force = false, TimeSpan? patience = null, CancellationToken cancellation = default) =>
-        Remove(key, "remove a disk of", DeviceKind.Disk, id, force, patience, cancellation);
+        Remove(key, "remove a disk of", DeviceKind.Disk, id, _ => true, force, patience, cancellation);
+
+    /// <summary>As the other, for a disk as it was listed: another one that has its number by now is left alone.</summary>
+    public void RemoveDisk(Disk disk, bool force = false, TimeSpan? patience = null, CancellationToken cancellation = default) =>
+        Remove(disk.Domain, "remove a disk of", DeviceKind.Disk, disk.DeviceId, device => device is DiskDevice now && now.Config.Target == disk.Target, force, patience, cancellation);
 
     /// <summary>The adapter under the first number that is free. The host asks the other domains for its address; its own is asked here.</summary>
     private static NetworkDevice ChooseAdapter(NetworkConfig config, IReadOnlyList<Device> owned)
@@ -164,10 +174,10 @@ public sealed class DomainDevices
         }
     }
 
-    private void Remove(DomainKey key, string operation, DeviceKind kind, int id, bool force, TimeSpan? patience, CancellationToken cancellation) =>
+    private void Remove(DomainKey key, string operation, DeviceKind kind, int id, Predicate<Device> isMeant, bool force, TimeSpan? patience, CancellationToken cancellation) =>
         _host.Change(key, operation, info =>
         {
-            var device = _host.Bus.List(key.Id).FirstOrDefault(status => status.Device.Kind == kind && status.Device.Id == id)?.Device
+            var device = _host.Bus.List(key.Id).FirstOrDefault(status => status.Device.Kind == kind && status.Device.Id == id && isMeant(status.Device))?.Device
                 ?? throw new LvmException(ErrorIds.DeviceNotFound, kind == DeviceKind.Network ? $"it has no network adapter {id}" : $"it has no disk {VirtualDevice.NameOf(id) ?? $"{id}"}");
             // A guest that has ended lets go of nothing any more.
             var ended = info.State is DomainState.Shutdown or DomainState.Crashed;
