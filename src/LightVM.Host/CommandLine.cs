@@ -27,8 +27,8 @@ internal sealed class CommandLine
         Root.Options.Clear();
         foreach (var option in new Option[] { _json, _quiet, _simulated, new HelpOption("--help", "-h"), new VersionOption { Action = new ShowVersion(session) } })
             Root.Options.Add(option);
-        foreach (var command in new Command[]
-        {
+        Command[] commands =
+        [
             CreateCommand.Make(this),
             ListCommand.Make(this),
             PauseCommand.Make(this),
@@ -36,15 +36,15 @@ internal sealed class CommandLine
             DestroyCommand.Make(this),
             RenameCommand.Make(this),
             ConsoleCommand.Make(this),
+            .. NetworkCommands.Make(this),
+            .. BlockCommands.Make(this),
             InfoCommand.Make(this),
             CheckCommand.Make(this),
             DevdCommand.Make(this),
             ConfigCommand.Make(this),
             ScriptCommand.Make(this),
-        })
-        {
-            Root.Subcommands.Add(command);
-        }
+        ];
+        foreach (var command in commands) Root.Subcommands.Add(command);
     }
 
     public RootCommand Root { get; }

@@ -130,6 +130,7 @@ public sealed class DomainDevices
     private T Add<T>(DomainKey key, string operation, DeviceKind kind, bool mustNotRun, Func<IReadOnlyList<Device>, Device> choose, Func<DomainKey, string, DeviceStatus, T> convert, TimeSpan? patience, CancellationToken cancellation) =>
         _host.Change(key, operation, info =>
         {
+            RequireWanted(cancellation);
             if (info.State is DomainState.Shutdown or DomainState.Crashed) throw new LvmException(ErrorIds.DomainInvalidState, $"it is {info.State}");
             var owned = _host.Bus.List(key.Id).Select(status => status.Device).Where(device => device.Kind == kind).ToList();
             var chosen = choose(owned);
@@ -177,6 +178,7 @@ public sealed class DomainDevices
     private void Remove(DomainKey key, string operation, DeviceKind kind, int id, Predicate<Device> isMeant, bool force, TimeSpan? patience, CancellationToken cancellation) =>
         _host.Change(key, operation, info =>
         {
+            RequireWanted(cancellation);
             var device = _host.Bus.List(key.Id).FirstOrDefault(status => status.Device.Kind == kind && status.Device.Id == id && isMeant(status.Device))?.Device
                 ?? throw new LvmException(ErrorIds.DeviceNotFound, kind == DeviceKind.Network ? $"it has no network adapter {id}" : $"it has no disk {VirtualDevice.NameOf(id) ?? $"{id}"}");
             // A guest that has ended lets go of nothing any more.
@@ -185,6 +187,11 @@ public sealed class DomainDevices
             Remember(key, config => Removed(config, device));
             return info;
         });
+
+    private static void RequireWanted(CancellationToken cancellation)
+    {
+        if (cancellation.IsCancellationRequested) throw new LvmException(ErrorIds.OperationCancelled, "it was cancelled before it began");
+    }
 
     /// <summary>A domain that is started again has the devices that it had at its end.</summary>
     private void Remember(DomainKey key, Func<DomainConfigDraft, DomainConfigDraft> change)

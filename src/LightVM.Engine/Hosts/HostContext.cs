@@ -1,5 +1,5 @@
-using LightVM.Domains;
 using LightVM.Devices;
+using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 
