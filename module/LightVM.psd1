@@ -14,9 +14,7 @@
         'Add-LvmNetworkAdapter'
         'Connect-LvmHost'
         'Disconnect-LvmHost'
-        'Enter-LvmConsole'
         'Export-LvmDomainConfig'
-        'Get-LvmConsole'
         'Get-LvmDisk'
         'Get-LvmDomain'
         'Get-LvmHost'
@@ -28,11 +26,13 @@
         'Remove-LvmDomain'
         'Remove-LvmNetworkAdapter'
         'Rename-LvmDomain'
+        'Restart-LvmDomain'
         'Resume-LvmDomain'
-        'Send-LvmConsole'
+        'Stop-LvmDomain'
         'Suspend-LvmDomain'
         'Test-LvmDomainConfig'
         'Test-LvmHost'
+        'Wait-LvmDomain'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()

@@ -149,8 +149,6 @@ internal sealed class UnownedBus(IDeviceBus inner) : IDeviceBus
 {
     public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) => inner.Reserve(uuid, devices);
 
-    public void Release(Guid uuid, IReadOnlyList<Device> devices) => inner.Release(uuid, devices);
-
     public IReadOnlyList<string> ListBridges() => inner.ListBridges();
 
     public void Attach(DomainKey domain, IReadOnlyList<Device> devices) => inner.Attach(domain, devices);
@@ -166,6 +164,8 @@ internal sealed class UnownedBus(IDeviceBus inner) : IDeviceBus
     public void Request(DomainKey domain, ShutdownReason reason) => inner.Request(domain, reason);
 
     public bool WithdrawRequest(DomainKey domain) => inner.WithdrawRequest(domain);
+
+    public IAddressWatch WatchAddresses(IReadOnlyCollection<DomainKey> domains) => inner.WatchAddresses(domains);
 
     public void Dispose()
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.RegularExpressions;
 using LightVM.Configuration;
 using LightVM.Domains;
 using LightVM.Errors;
@@ -288,31 +289,31 @@ public abstract class LifecycleContract(ContractHost contract) : ContractTests(c
         }
 
         var current = Ended(default);
-        Assert.Equal(Timeout.InfiniteTimeSpan, actions.Pass()); // the first time at once
+        Assert.Equal(Timeout.InfiniteTimeSpan, actions.Pass(Cancellation)); // the first time at once
         foreach (var delay in new[] { 1, 2, 4, 8, 16, 32, 60, 60 })
         {
             current = Ended(current.Key);
-            Assert.Equal(TimeSpan.FromSeconds(delay), actions.Pass());
+            Assert.Equal(TimeSpan.FromSeconds(delay), actions.Pass(Cancellation));
             Assert.Contains($"it is restarted in {delay} s", log[^1], StringComparison.Ordinal);
             time.Advance(TimeSpan.FromSeconds(delay) - TimeSpan.FromMilliseconds(1));
-            Assert.Equal(TimeSpan.FromMilliseconds(1), actions.Pass());
+            Assert.Equal(TimeSpan.FromMilliseconds(1), actions.Pass(Cancellation));
             Assert.Equal(current.Key, Live(domain.Uuid).Single().Key);
             time.Advance(TimeSpan.FromMilliseconds(1));
-            Assert.Equal(Timeout.InfiniteTimeSpan, actions.Pass());
+            Assert.Equal(Timeout.InfiniteTimeSpan, actions.Pass(Cancellation));
         }
 
         // One that lives is forgiven.
         current = Ended(current.Key);
         time.Advance(TimeSpan.FromSeconds(11));
-        Assert.Equal(Timeout.InfiniteTimeSpan, actions.Pass());
+        Assert.Equal(Timeout.InfiniteTimeSpan, actions.Pass(Cancellation));
         current = Ended(current.Key);
-        Assert.Equal(TimeSpan.FromSeconds(1), actions.Pass());
+        Assert.Equal(TimeSpan.FromSeconds(1), actions.Pass(Cancellation));
 
         // Removed while its restart waited: nothing is to be done for it any more.
         Host.DestroyDomain(current.Key);
-        Assert.Equal(Timeout.InfiniteTimeSpan, actions.Pass());
+        Assert.Equal(Timeout.InfiniteTimeSpan, actions.Pass(Cancellation));
         time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal(Timeout.InfiniteTimeSpan, actions.Pass());
+        Assert.Equal(Timeout.InfiniteTimeSpan, actions.Pass(Cancellation));
         Assert.Empty(Live(domain.Uuid));
     }
 
@@ -327,14 +328,14 @@ public abstract class LifecycleContract(ContractHost contract) : ContractTests(c
         Contract.Hypervisor.Shutdown(domain.Id, ShutdownReason.Reboot);
         File.Delete(kernel);
 
-        Assert.Equal(TimeSpan.FromSeconds(1), actions.Pass());
+        Assert.Equal(TimeSpan.FromSeconds(1), actions.Pass(Cancellation));
         Assert.Contains("It is tried again in 1 s", log[^1], StringComparison.Ordinal);
         Assert.Empty(Live(domain.Uuid));
         time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal(TimeSpan.FromSeconds(2), actions.Pass());
+        Assert.Equal(TimeSpan.FromSeconds(2), actions.Pass(Cancellation));
         Contract.WriteFile("kernel-that-comes-and-goes", File.ReadAllBytes(Contract.Kernel));
         time.Advance(TimeSpan.FromSeconds(2));
-        Assert.Equal(Timeout.InfiniteTimeSpan, actions.Pass());
+        Assert.Equal(Timeout.InfiniteTimeSpan, actions.Pass(Cancellation));
         AssertRestarted(domain, Live(domain.Uuid).Single());
     }
 
@@ -479,6 +480,44 @@ public abstract class LifecycleContract(ContractHost contract) : ContractTests(c
     }
 
     [Fact]
+    public void An_address_that_there_is_none_is_waited_for_until_there_can_be_none()
+    {
+        var silent = Create();
+        var ended = Create(draft => draft.CommandLine = "crash");
+        AssertBecomes(ended.Key, DomainState.Crashed);
+        var ending = Create();
+        using var cancellation = new CancellationTokenSource(Briefly);
+
+        AssertFails(ErrorIds.WaitTimeout, () => Lifecycle.WaitFor(silent.Key, DomainCondition.Address, Briefly, Cancellation));
+        AssertFails(ErrorIds.OperationCancelled, () => Lifecycle.WaitFor(silent.Key, DomainCondition.Address, Timeout.InfiniteTimeSpan, cancellation.Token));
+        AssertFails(ErrorIds.DomainInvalidState, () => Lifecycle.WaitFor(ended.Key, DomainCondition.Address, Timeout.InfiniteTimeSpan, Cancellation));
+        AssertFails(ErrorIds.DomainGone, () => While(() => Lifecycle.WaitFor(ending.Key, DomainCondition.Address, Timeout.InfiniteTimeSpan, Cancellation), () => Host.DestroyDomain(ending.Key)));
+    }
+
+    [Fact]
+    public void A_line_on_the_console_is_waited_for_and_told_by_each_guest()
+    {
+        var first = Create(draft => draft.CommandLine = "noxs first-of-them");
+        var second = Create(draft => draft.CommandLine = "noxs second-of-them");
+        var silent = Create(draft => draft.CommandLine = "noxs");
+
+        var outcomes = Lifecycle.WaitForConsole([silent.Key, first.Key, second.Key], new Regex(@"(first|second)-of-them"), TimeSpan.FromSeconds(3), Cancellation).ToList();
+        Assert.Contains("first-of-them", outcomes.Single(outcome => outcome.Key == first.Key).Line, StringComparison.Ordinal);
+        Assert.Contains("second-of-them", outcomes.Single(outcome => outcome.Key == second.Key).Line, StringComparison.Ordinal);
+        Assert.Equal((silent.Key, ErrorIds.WaitTimeout), (outcomes[^1].Key, outcomes[^1].Error?.ErrorId));
+        // Who leaves after the first does not wait for the others.
+        Assert.NotNull(Lifecycle.WaitForConsole([silent.Key, first.Key], new Regex("first-of-them"), Timeout.InfiniteTimeSpan, Cancellation).First().Line);
+    }
+
+    [Fact]
+    public void A_pattern_that_takes_for_ever_is_an_error_of_its_own()
+    {
+        var domain = Create(draft => draft.CommandLine = $"noxs {new string('a', 60)}!");
+
+        AssertFails(ErrorIds.WaitTimeout, () => Lifecycle.WaitForConsole([domain.Key], new Regex("(a+)+$", RegexOptions.None, TimeSpan.FromMilliseconds(50)), Patiently, Cancellation).Single().Require());
+    }
+
+    [Fact]
     public void What_can_never_be_is_told_at_once()
     {
         var ended = Create(draft => draft.CommandLine = "crash");
@@ -560,7 +599,7 @@ public abstract class LifecycleContract(ContractHost contract) : ContractTests(c
     private List<string> Pass()
     {
         var log = new List<string>();
-        new LifecycleActions(Host, log.Add, new ManualTime()).Pass();
+        new LifecycleActions(Host, log.Add, new ManualTime()).Pass(Cancellation);
         return log;
     }
 

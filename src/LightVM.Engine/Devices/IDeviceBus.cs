@@ -15,9 +15,6 @@ public interface IDeviceBus : IDisposable
     /// <param name="uuid">The domain, which need not exist yet. The same domain gets the same addresses again.</param>
     IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices);
 
-    /// <summary>Gives up devices that the host agreed to and that are not going to be attached, or were not in the end. Never throws.</summary>
-    void Release(Guid uuid, IReadOnlyList<Device> devices);
-
     /// <summary>The bridges of the control domain that interfaces can join, in the order of the alphabet.</summary>
     IReadOnlyList<string> ListBridges();
 
@@ -46,4 +43,7 @@ public interface IDeviceBus : IDisposable
 
     /// <summary>Takes a request back that the guest has not taken up. True when it had not.</summary>
     bool WithdrawRequest(DomainKey domain);
+
+    /// <summary>Begins to listen for the addresses of guests, on the interfaces that they have now. Errors: XenNotPrivileged, HostFileFailure.</summary>
+    IAddressWatch WatchAddresses(IReadOnlyCollection<DomainKey> domains);
 }

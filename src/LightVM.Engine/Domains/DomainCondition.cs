@@ -11,4 +11,7 @@ public enum DomainCondition
 
     /// <summary>It is gone.</summary>
     Removed,
+
+    /// <summary>Its guest has an IPv4 address: it has used it on the wire, or its agent tells it.</summary>
+    Address,
 }

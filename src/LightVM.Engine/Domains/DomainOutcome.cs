@@ -9,6 +9,12 @@ namespace LightVM.Domains;
 /// <param name="Error">Why it failed; null when it did not.</param>
 public sealed record DomainOutcome(DomainKey Key, Domain? Domain, LvmException? Error = null)
 {
+    /// <summary>The address that was waited for.</summary>
+    public DomainAddress? Address { get; init; }
+
+    /// <summary>The line of the console that was waited for.</summary>
+    public string? Line { get; init; }
+
     /// <summary>What there is of the domain. Errors: what it failed with.</summary>
     public Domain? Require() => Error is null ? Domain : throw Error;
 }

@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using LightVM.Configuration;
+using LightVM.Devices;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
@@ -68,7 +70,7 @@ public sealed class DomainLifecycle
 
         Domain? Finish(DomainKey key, bool ended)
         {
-            if (ended) CarryOut(key, HostContext.HoldPatience, stopped: true);
+            if (ended) CarryOut(key, HostContext.HoldPatience, stopped: true, CancellationToken.None);
             else if (_host.Find(key) is not null) Destroy(key);
             return FindLive(key.Uuid) is { } left ? _host.Describe(left, DateTimeOffset.UtcNow) : null;
         }
@@ -103,8 +105,8 @@ public sealed class DomainLifecycle
         {
             using var hold = _host.Directory.HoldDomain(key.Uuid, HostContext.HoldPatience);
             // Whoever restarts it leaves it held until it runs, or leaves a note of it.
-            FinishRestartOf(key.Uuid);
-            return FindLive(key.Uuid) is { } other && other.Key != key ? _host.Describe(other, DateTimeOffset.UtcNow) : Recreate(key, configs[key]);
+            FinishRestartOf(key.Uuid, CancellationToken.None);
+            return FindLive(key.Uuid) is { } other && other.Key != key ? _host.Describe(other, DateTimeOffset.UtcNow) : Recreate(key, configs[key], CancellationToken.None); // there is no domain to go back to
         }
     }
 
@@ -123,19 +125,79 @@ public sealed class DomainLifecycle
     {
         var operation = $"wait for {condition} of";
         var names = NamesOf(keys);
-        var waiting = names.Keys.ToList();
         var interval = condition == DomainCondition.Running ? LookInterval : Timeout.InfiniteTimeSpan;
-        foreach (var (key, end) in Await(waiting, info => Reached(info, condition), timeout, interval, cancellation))
-            yield return Outcome(key, operation, names[key], () => Arrived(key, end));
+        IAddressWatch? addresses = null;
+        foreach (var (key, end) in Await(names.Keys.ToList(), IsReached, Watch, timeout, interval, cancellation))
+        {
+            var address = addresses?.Find(key);
+            var outcome = Outcome(key, operation, names[key], () => Arrived(key, end, address is not null));
+            yield return address is not null && outcome.Domain is { } domain ? outcome with { Address = new DomainAddress(domain, address.MacAddress, address.Address) } : outcome;
+        }
 
-        Domain? Arrived(DomainKey key, WaitEnd end)
+        IDomainWatch Watch() => condition == DomainCondition.Address ? addresses = _host.Bus.WatchAddresses(names.Keys) : _host.Directory.Watch();
+
+        bool IsReached(DomainKey key) => Reached(_host.Find(key), condition) || addresses?.Find(key) is not null;
+
+        Domain? Arrived(DomainKey key, WaitEnd end, bool hasAddress)
         {
             var info = _host.Find(key);
             if (end == WaitEnd.Cancelled) throw Cancelled("it was cancelled while it waited");
-            if (end == WaitEnd.TooLate) throw new LvmException(ErrorIds.WaitTimeout, $"it is {info?.State.ToString() ?? "gone"} after {timeout.TotalSeconds:0.#} s");
-            if (condition == DomainCondition.Running && info is null) throw new LvmException(ErrorIds.DomainGone, $"domain {key} is gone");
-            if (condition == DomainCondition.Running && HasEnded(info)) throw new LvmException(ErrorIds.DomainInvalidState, $"its guest has ended ({info!.Value.ShutdownReason})");
+            if (end == WaitEnd.TooLate) throw new LvmException(ErrorIds.WaitTimeout, condition == DomainCondition.Address
+                ? $"nothing was heard of an address within {timeout.TotalSeconds:0.#} s"
+                : $"it is {info?.State.ToString() ?? "gone"} after {timeout.TotalSeconds:0.#} s");
+            if (condition == DomainCondition.Running || (condition == DomainCondition.Address && !hasAddress))
+            {
+                if (info is null) throw new LvmException(ErrorIds.DomainGone, $"domain {key} is gone");
+                if (HasEnded(info)) throw new LvmException(ErrorIds.DomainInvalidState, $"its guest has ended ({info.Value.ShutdownReason})");
+            }
+
             return info is { } found ? _host.Describe(found, DateTimeOffset.UtcNow) : null;
+        }
+    }
+
+    /// <summary>
+    /// Waits until each of some guests has written a line on its console that matches, also before this was called. Errors of a domain:
+    /// those of <see cref="DomainConsoles.WaitForLine"/>.
+    /// </summary>
+    /// <param name="timeout">For all together; <see cref="Timeout.InfiniteTimeSpan"/> for no limit.</param>
+    /// <returns>One outcome for each domain, as soon as it is there, with the line.</returns>
+    public IEnumerable<DomainOutcome> WaitForConsole(IReadOnlyCollection<DomainKey> keys, Regex pattern, TimeSpan timeout, CancellationToken cancellation = default)
+    {
+        var consoles = new DomainConsoles(_host);
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var waiting = keys.Distinct().Select(key => Task.Factory.StartNew(() => Wait(key), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)).ToList();
+        try
+        {
+            while (waiting.Count > 0)
+            {
+                var first = waiting[Task.WaitAny([.. waiting], CancellationToken.None)];
+                waiting.Remove(first);
+                yield return first.GetAwaiter().GetResult();
+            }
+        }
+        finally
+        {
+            leaving.Cancel();
+            Task.WaitAll([.. waiting], CancellationToken.None);
+        }
+
+        DomainOutcome Wait(DomainKey key)
+        {
+            var line = "";
+            return Outcome(key, "wait for the console of", _host.NameOf(key), () =>
+            {
+                try
+                {
+                    line = consoles.WaitForLine(key, pattern, timeout, leaving.Token);
+                }
+                catch (RegexMatchTimeoutException error)
+                {
+                    throw new LvmException(ErrorIds.WaitTimeout, $"a line of its console takes longer than {error.MatchTimeout.TotalSeconds:0.#} s to be matched with '{pattern}'", error);
+                }
+
+                return _host.Find(key) is { } info ? _host.Describe(info, DateTimeOffset.UtcNow) : null;
+            }) with
+            { Line = line };
         }
     }
 
@@ -153,8 +215,9 @@ public sealed class DomainLifecycle
     /// <summary>Does what a domain's configuration says of the end that its guest has come to. One that runs, is gone, or is another toolstack's is left alone.</summary>
     /// <param name="patience">How long to wait for somebody else who is changing the domain.</param>
     /// <param name="stopped">Whether it was to be stopped: then it does not come back because its guest has crashed or rebooted instead.</param>
+    /// <param name="cancellation">Cancels a restart; it is left for somebody else to finish.</param>
     /// <returns>What was done; null for nothing.</returns>
-    internal LifecycleAction? CarryOut(DomainKey key, TimeSpan patience, bool stopped = false)
+    internal LifecycleAction? CarryOut(DomainKey key, TimeSpan patience, bool stopped = false, CancellationToken cancellation = default)
     {
         using var hold = _host.Directory.HoldDomain(key.Uuid, patience);
         if (_host.Find(key) is not { ShutdownReason: { } reason } || _host.Directory.FindConfig(key) is not { } config) return null;
@@ -166,7 +229,7 @@ public sealed class DomainLifecycle
                 Remove(key);
                 break;
             case LifecycleAction.Restart:
-                Recreate(key, ConfigFor(key)!);
+                Recreate(key, ConfigFor(key)!, cancellation);
                 break;
         }
 
@@ -190,10 +253,10 @@ public sealed class DomainLifecycle
 
     /// <summary>Finishes a restart that was begun. False when somebody else did so meanwhile.</summary>
     /// <param name="patience">How long to wait for somebody else who is changing the domain.</param>
-    internal bool FinishRestart(Guid uuid, TimeSpan patience)
+    internal bool FinishRestart(Guid uuid, TimeSpan patience, CancellationToken cancellation = default)
     {
         using var hold = _host.Directory.HoldDomain(uuid, patience);
-        return FinishRestartOf(uuid);
+        return FinishRestartOf(uuid, cancellation);
     }
 
     /// <summary>Null where an end is not for the lifecycle to decide: a suspended guest is being saved.</summary>
@@ -217,22 +280,21 @@ public sealed class DomainLifecycle
     }
 
     /// <summary>Creates a domain again, in place of what there is of it. The caller holds it.</summary>
-    private Domain Recreate(DomainKey key, DomainConfig config)
+    private Domain Recreate(DomainKey key, DomainConfig config, CancellationToken cancellation)
     {
         _host.Directory.BeginRestart(key.Uuid, config);
         if (_host.Find(key) is not null) _host.Destroy(key);
-        return Create(config);
+        return Create(config, cancellation);
     }
 
-    private Domain Create(DomainConfig config)
+    private Domain Create(DomainConfig config, CancellationToken cancellation)
     {
-        // Not to be cancelled: there is no domain to go back to.
-        var (created, record) = DomainCreation.Run(_host.ForCreation, config, CancellationToken.None);
+        var (created, record) = DomainCreation.Run(_host.ForCreation, config, cancellation);
         _host.Directory.EndRestart(config.Uuid!.Value);
         return _host.Describe(_host.Require(created, "restart"), DateTimeOffset.UtcNow) with { Creation = record };
     }
 
-    private bool FinishRestartOf(Guid uuid)
+    private bool FinishRestartOf(Guid uuid, CancellationToken cancellation)
     {
         if (_host.Directory.UnfinishedRestarts().FirstOrDefault(restart => restart.Uuid == uuid).Config is not { } config) return false;
         if (FindLive(uuid) is { } found && IsRunning(found))
@@ -242,7 +304,7 @@ public sealed class DomainLifecycle
         }
 
         DestroyAll(uuid); // the old one, or half of the new one
-        Create(config);
+        Create(config, cancellation);
         return true;
     }
 
@@ -329,7 +391,7 @@ public sealed class DomainLifecycle
                 else if (mute.Contains(key)) yield return Outcome(key, operation, names[key], () => finish(key, false));
             }
 
-            foreach (var (key, end) in Await(asked, info => Reached(info, DomainCondition.Shutdown), timeout, Timeout.InfiniteTimeSpan, cancellation))
+            foreach (var (key, end) in Await(asked, key => Reached(_host.Find(key), DomainCondition.Shutdown), _host.Directory.Watch, timeout, Timeout.InfiniteTimeSpan, cancellation))
             {
                 yield return Outcome(key, operation, names[key], () => end switch
                 {
@@ -382,7 +444,7 @@ public sealed class DomainLifecycle
     /// <summary>Waits for a state of things that domains' beginnings and ends bring about.</summary>
     /// <param name="waiting">Each domain is taken out as soon as it is there, or at the end.</param>
     /// <param name="interval">How often to look without having been told; infinite for never.</param>
-    private IEnumerable<(DomainKey Key, WaitEnd End)> Await(List<DomainKey> waiting, Predicate<DomainInfo?> reached, TimeSpan timeout, TimeSpan interval, CancellationToken cancellation)
+    private static IEnumerable<(DomainKey Key, WaitEnd End)> Await(List<DomainKey> waiting, Predicate<DomainKey> reached, Func<IDomainWatch> open, TimeSpan timeout, TimeSpan interval, CancellationToken cancellation)
     {
         var begin = Stopwatch.GetTimestamp();
         IDomainWatch? watch = null;
@@ -392,7 +454,7 @@ public sealed class DomainLifecycle
             {
                 foreach (var key in waiting.ToArray())
                 {
-                    if (!reached(_host.Find(key))) continue;
+                    if (!reached(key)) continue;
                     waiting.Remove(key);
                     yield return (key, WaitEnd.Reached);
                 }
@@ -411,7 +473,7 @@ public sealed class DomainLifecycle
 
                 // Between the first look and the watch anything may have happened: it is looked again before anybody waits.
                 if (watch is not null) end = Wait(watch);
-                else watch = _host.Directory.Watch();
+                else watch = open();
             }
         }
         finally
@@ -476,7 +538,7 @@ public sealed class DomainLifecycle
     private static bool Reached(DomainInfo? domain, DomainCondition condition) => condition switch
     {
         DomainCondition.Running => domain is not { } info || IsRunning(info) || HasEnded(info),
-        DomainCondition.Shutdown => domain is null || HasEnded(domain),
+        DomainCondition.Shutdown or DomainCondition.Address => domain is null || HasEnded(domain),
         _ => domain is null,
     };
 

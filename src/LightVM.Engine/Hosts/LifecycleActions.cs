@@ -47,7 +47,7 @@ public sealed class LifecycleActions
         {
             try
             {
-                watch.Wait(Pass(), cancellation);
+                watch.Wait(Pass(cancellation), cancellation);
             }
             catch (OperationCanceledException)
             {
@@ -62,14 +62,14 @@ public sealed class LifecycleActions
     }
 
     /// <summary>Does what is due, and tells when something will be; an infinite time when nothing is.</summary>
-    internal TimeSpan Pass()
+    internal TimeSpan Pass(CancellationToken cancellation = default)
     {
         var now = _time.GetElapsedTime(_begin);
         var ended = _lifecycle.ListEnded();
         var unfinished = _lifecycle.ListUnfinishedRestarts().ToList();
         _settled.IntersectWith(ended);
-        foreach (var key in ended.Where(key => !_settled.Contains(key))) Attend(key, now);
-        foreach (var (uuid, name) in unfinished) Finish(uuid, name, now);
+        foreach (var key in ended.Where(key => !_settled.Contains(key))) Attend(key, now, cancellation);
+        foreach (var (uuid, name) in unfinished) Finish(uuid, name, now, cancellation);
 
         var concerned = ended.Except(_settled).Select(key => key.Uuid).Concat(unfinished.Select(restart => restart.Uuid)).ToHashSet();
         foreach (var (uuid, attempts) in _attempts.ToArray())
@@ -82,7 +82,7 @@ public sealed class LifecycleActions
         return due == TimeSpan.MaxValue ? Timeout.InfiniteTimeSpan : due - now;
     }
 
-    private void Attend(DomainKey key, TimeSpan now)
+    private void Attend(DomainKey key, TimeSpan now, CancellationToken cancellation)
     {
         var attempts = _attempts.GetValueOrDefault(key.Uuid);
         if (attempts is { IsPending: true } && attempts.Due > now) return;
@@ -104,18 +104,18 @@ public sealed class LifecycleActions
 
         Try(name, key.Uuid, now, () =>
         {
-            if (_lifecycle.CarryOut(key, Patience) is not { } done) return false;
+            if (_lifecycle.CarryOut(key, Patience, cancellation: cancellation) is not { } done) return false;
             _log($"domain '{name}' (id {key.Id}) ended: {done.ToString().ToLowerInvariant()}");
             return done == LifecycleAction.Restart;
         });
     }
 
-    private void Finish(Guid uuid, string name, TimeSpan now)
+    private void Finish(Guid uuid, string name, TimeSpan now, CancellationToken cancellation)
     {
         if (_attempts.GetValueOrDefault(uuid) is { IsPending: true } attempts && attempts.Due > now) return;
         Try(name, uuid, now, () =>
         {
-            if (!_lifecycle.FinishRestart(uuid, Patience)) return false;
+            if (!_lifecycle.FinishRestart(uuid, Patience, cancellation)) return false;
             _log($"domain '{name}' was being restarted: that is finished");
             return true;
         });

@@ -26,11 +26,6 @@ internal sealed class SimulatedDeviceBus(SimulatedMachine machine) : IDeviceBus
         }
     }
 
-    public void Release(Guid uuid, IReadOnlyList<Device> devices)
-    {
-        // Only what is attached is anybody's here.
-    }
-
     public IReadOnlyList<string> ListBridges() => machine.Options.Bridges.Order(StringComparer.Ordinal).ToList();
 
     public void Attach(DomainKey domain, IReadOnlyList<Device> devices)
@@ -91,6 +86,8 @@ internal sealed class SimulatedDeviceBus(SimulatedMachine machine) : IDeviceBus
             return true;
         }
     }
+
+    public IAddressWatch WatchAddresses(IReadOnlyCollection<DomainKey> domains) => new SimulatedAddressWatch(machine);
 
     public void Dispose()
     {

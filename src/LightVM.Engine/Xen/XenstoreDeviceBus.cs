@@ -33,8 +33,6 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
 
     public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) => _daemon.Reserve(uuid, devices);
 
-    public void Release(Guid uuid, IReadOnlyList<Device> devices) => _daemon.Release(uuid, devices);
-
     public IReadOnlyList<string> ListBridges() => Directory.Exists(NetworkInterfaces)
         ? Directory.EnumerateDirectories(NetworkInterfaces).Where(path => Directory.Exists($"{path}/bridge")).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal).ToList()
         : [];
@@ -169,6 +167,12 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
             if (pending) _store.Write(RequestPath(domain), "", transaction);
         });
         return pending;
+    }
+
+    public IAddressWatch WatchAddresses(IReadOnlyCollection<DomainKey> domains)
+    {
+        var interfaces = List(domains.Count == 1 ? domains.First().Id : null).Where(status => status.Device is NetworkDevice).ToLookup(status => status.DomainId);
+        return new XenstoreAddressWatch(XenstorePipeline.Open(), domains, interfaces);
     }
 
     public void Dispose()

@@ -28,18 +28,7 @@ internal static class ConsoleCommand
         };
         var follow = new Option<bool>("--follow", "-f") { Description = "With --tail or --send: stay, and show what the guest writes from then on" };
         var send = new Option<string?>("--send") { Description = "Type a line at the console, with Enter at its end", HelpName = "TEXT" };
-        var timeout = new Option<TimeSpan?>("--timeout")
-        {
-            Description = "Leave after this time",
-            HelpName = "SECONDS",
-            CustomParser = result =>
-            {
-                if (double.TryParse(result.Tokens[0].Value, CultureInfo.InvariantCulture, out var seconds) && seconds is > 0 and <= 1e6)
-                    return TimeSpan.FromSeconds(seconds);
-                result.AddError("Option '--timeout' must be a number of seconds, above 0 and at most 1000000.");
-                return null;
-            },
-        };
+        var timeout = SecondsOption.Make("Leave after this time");
         var command = new Command("console", "Attach to a domain's console; Ctrl+] leaves it") { domain, log, tail, follow, send, timeout };
         return line.Define(command, context =>
         {

@@ -1,8 +1,10 @@
 using System.CommandLine;
+using System.Text.Json;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Host.Output;
 using LightVM.Hosts;
+using LightVM.Hypervisor;
 
 namespace LightVM.Host.Commands;
 
@@ -39,6 +41,62 @@ internal static class DomainArguments
         }
 
         context.Answer(json => json.WriteArray(done, DomainOutput.WriteJson));
+        return outcome.ExitCode;
+    }
+
+    /// <summary>Does something to all of several domains at once.</summary>
+    /// <param name="operation">What is done, for messages: "shut down".</param>
+    /// <param name="act">Does it, and gives the outcomes as they come.</param>
+    /// <param name="say">Told of each that succeeded, with the domain as it is, or as it was where it is gone.</param>
+    /// <param name="canBeGone">Whether a domain that there is not is none to be told of.</param>
+    public static int ForAll(
+        CommandContext context,
+        string[] references,
+        string operation,
+        Func<LvmHost, IReadOnlyCollection<DomainKey>, IEnumerable<DomainOutcome>> act,
+        Action<DomainOutcome, Domain>? say = null,
+        Action<Utf8JsonWriter, DomainOutcome, Domain>? writeJson = null,
+        bool canBeGone = false)
+    {
+        var host = context.Host;
+        var outcome = new Outcome();
+        var found = new Dictionary<DomainKey, Domain>();
+        var done = new List<(DomainOutcome Outcome, Domain Domain)>(references.Length);
+        using (context.Catch())
+        {
+            foreach (var reference in references)
+            {
+                try
+                {
+                    var domain = host.GetDomain(reference);
+                    found.TryAdd(domain.Key, domain);
+                }
+                catch (LvmException error) when (!canBeGone || error.ErrorId != ErrorIds.DomainNotFound)
+                {
+                    outcome.Add(context.Report(error.During(operation, reference)));
+                }
+                catch (LvmException)
+                {
+                    // That is what was asked for.
+                }
+            }
+
+            foreach (var each in found.Count == 0 ? [] : act(host, found.Keys))
+            {
+                if (each.Error is { } error)
+                {
+                    outcome.Add(context.Report(error));
+                    continue;
+                }
+
+                var domain = each.Domain ?? found[each.Key];
+                done.Add((each, domain));
+                say?.Invoke(each, domain);
+            }
+        }
+
+        writeJson ??= (json, _, domain) => DomainOutput.WriteJson(json, domain);
+        context.Answer(json => json.WriteArray(done, (writer, each) => writeJson(writer, each.Outcome, each.Domain)));
         return outcome.ExitCode;
     }
 }

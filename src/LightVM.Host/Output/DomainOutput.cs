@@ -26,7 +26,21 @@ internal static class DomainOutput
         table.Write(output);
     }
 
-    public static void WriteJson(Utf8JsonWriter json, Domain domain)
+    public static void WriteJson(Utf8JsonWriter json, Domain domain) => WriteJson(json, domain, _ => { });
+
+    /// <summary>A domain with what was found of it: its address, or a line of its console.</summary>
+    public static void WriteJson(Utf8JsonWriter json, DomainOutcome outcome, Domain domain) => WriteJson(json, domain, writer =>
+    {
+        if (outcome.Address is { } address)
+        {
+            writer.WriteString("macAddress", address.MacAddress);
+            writer.WriteString("ipAddress", address.IPAddress.ToString());
+        }
+
+        if (outcome.Line is { } line) writer.WriteString("line", line);
+    });
+
+    private static void WriteJson(Utf8JsonWriter json, Domain domain, Action<Utf8JsonWriter> more)
     {
         json.WriteStartObject();
         json.WriteString("name", domain.Name);
@@ -46,6 +60,7 @@ internal static class DomainOutput
         if (domain.Uptime is { } uptime) json.WriteNumber("uptimeSeconds", Math.Round(uptime.TotalSeconds, 3));
         else json.WriteNull("uptimeSeconds");
         if (domain.Creation is { } creation) WriteCreation(json, creation);
+        more(json);
         json.WriteEndObject();
     }
 

@@ -1,4 +1,7 @@
+using LightVM.Configuration;
 using LightVM.Contract;
+using LightVM.Domains;
+using LightVM.Errors;
 using LightVM.Simulation;
 
 namespace LightVM.Unit.Contract;
@@ -10,7 +13,24 @@ public sealed class SimulatedHostContract() : HostContract(new SimulatedContract
 public sealed class SimulatedDeviceContract() : DeviceContract(new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions())));
 
 /// <summary>The contract of domains' ends, kept by the simulated host.</summary>
-public sealed class SimulatedLifecycleContract() : LifecycleContract(new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions())));
+public sealed class SimulatedLifecycleContract() : LifecycleContract(new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions())))
+{
+    /// <summary>On Xen it takes a guest with a network driver: the lab's Linux guests.</summary>
+    [Fact]
+    public void A_guest_has_the_address_that_its_configuration_expects_as_soon_as_it_runs()
+    {
+        var domain = Create(draft =>
+        {
+            draft.Paused = true;
+            draft.Vifs = [new NetworkConfig(null, null, null), new NetworkConfig("10.0.0.7", "00:16:3e:00:00:07", null)];
+        });
+
+        AssertFails(ErrorIds.WaitTimeout, () => Host.Lifecycle.WaitFor(domain.Key, DomainCondition.Address, TimeSpan.FromMilliseconds(50), Cancellation));
+        Host.UnpauseDomain(domain.Key);
+        var outcome = Host.Lifecycle.WaitFor([domain.Key], DomainCondition.Address, Timeout.InfiniteTimeSpan, Cancellation).Single();
+        Assert.Equal((domain.Key, "00:16:3e:00:00:07", "10.0.0.7"), (outcome.Require()!.Key, outcome.Address!.MacAddress, outcome.Address.ToString()));
+    }
+}
 
 internal sealed class SimulatedContractHost : ContractHost
 {

@@ -45,6 +45,9 @@ internal sealed class FakeXenstored : IDisposable
     /// <summary>Sends an event out of turn.</summary>
     public void SendEvent(string path) => Send(_client!, 15, 0, path + "\0token\0");
 
+    /// <summary>Closes the connection out of turn.</summary>
+    public void Close() => _client!.Shutdown(SocketShutdown.Both);
+
     public void Dispose()
     {
         _listener.Dispose();

@@ -148,6 +148,31 @@ public sealed class XenstorePipelineTests : IDisposable
     }
 
     [Fact]
+    public void A_wait_ends_with_an_event_its_time_or_the_connection()
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        _pipeline.Watch("/vm", "names");
+        for (var i = 0; i < 1000; i++)
+        {
+            // An event that was read meanwhile is no event any more, and least of all the connection's end.
+            _store.Events.Enqueue("/vm/x");
+            Assert.Equal(["/vm/x"], _pipeline.ReadEvents());
+            _pipeline.WaitForEvent(TimeSpan.Zero, cancellation);
+            Assert.Empty(_pipeline.TakeEvents());
+        }
+
+        Assert.False(_pipeline.WaitForEvent(TimeSpan.FromMilliseconds(50), cancellation));
+        _store.SendEvent("/vm/y");
+        Assert.True(_pipeline.WaitForEvent(TimeSpan.FromSeconds(60), cancellation));
+        Assert.Equal(["/vm/y"], _pipeline.TakeEvents());
+        _store.Close();
+        Assert.Equal(ErrorIds.StoreFailure, Assert.Throws<LvmException>(() => _pipeline.WaitForEvent(Timeout.InfiniteTimeSpan, cancellation)).ErrorId);
+        // The next one has a connection again, and its watches.
+        _store.Events.Enqueue("/vm/z");
+        Assert.Equal(["/vm/z"], _pipeline.ReadEvents());
+    }
+
+    [Fact]
     public void Without_a_daemon_it_is_said()
     {
         Assert.Equal(ErrorIds.XenstoreUnavailable, Assert.Throws<LvmException>(() => XenstorePipeline.Open("/nonexistent/socket")).ErrorId);

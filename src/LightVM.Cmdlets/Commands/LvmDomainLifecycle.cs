@@ -1,0 +1,179 @@
+using System.Management.Automation;
+using System.Text.RegularExpressions;
+using LightVM.Domains;
+using LightVM.Errors;
+using LightVM.Hypervisor;
+
+namespace LightVM.Cmdlets.Commands;
+
+/// <summary>Cmdlets that wait for guests: for all that the pipeline brings at once, when it has brought all of them.</summary>
+public abstract class WaitingDomainCmdlet : ChangingDomainCmdlet
+{
+    private protected const int MaxTimeout = 24 * 60 * 60;
+
+    private readonly Dictionary<DomainKey, Domain> _domains = [];
+
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    protected override void EndProcessing()
+    {
+        if (_domains.Count == 0) return;
+        ForItem(CurrentHost, () =>
+        {
+            foreach (var outcome in Run(_domains.Keys))
+            {
+                ForItem(_domains[outcome.Key], () =>
+                {
+                    if (outcome.Require() is { } domain) WriteResult(outcome, domain);
+                });
+            }
+        });
+    }
+
+    /// <summary>Does it to all domains that were <see cref="Add">added</see>.</summary>
+    private protected abstract IEnumerable<DomainOutcome> Run(IReadOnlyCollection<DomainKey> domains);
+
+    private protected void Add(Domain domain) => _domains.TryAdd(domain.Key, domain);
+
+    private protected virtual void WriteResult(DomainOutcome outcome, Domain domain)
+    {
+        if (PassThru) WriteObject(domain);
+    }
+}
+
+/// <summary>Shuts domains down: asks their guests, and waits for their ends.</summary>
+[Cmdlet(VerbsLifecycle.Stop, "LvmDomain", DefaultParameterSetName = ByName, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(Domain))]
+public sealed class StopLvmDomainCommand : WaitingDomainCmdlet
+{
+    [Parameter]
+    [ValidateRange(1, MaxTimeout)]
+    public int Timeout { get; set; } = 60;
+
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    [Parameter]
+    public SwitchParameter TurnOff { get; set; }
+
+    [Parameter]
+    public SwitchParameter NoWait { get; set; }
+
+    private protected override void Change(Domain domain)
+    {
+        if (!ShouldProcess(Describe(domain), TurnOff ? "Turn off" : "Shut down")) return;
+        if (TurnOff)
+        {
+            CurrentHost.DestroyDomain(domain.Key);
+        }
+        else if (NoWait)
+        {
+            CurrentHost.Lifecycle.Request(domain.Key, ShutdownReason.Poweroff);
+            if (PassThru) WriteObject(CurrentHost.GetDomain(domain.Key));
+        }
+        else
+        {
+            Add(domain);
+        }
+    }
+
+    private protected override IEnumerable<DomainOutcome> Run(IReadOnlyCollection<DomainKey> domains) =>
+        CurrentHost.Lifecycle.Stop(domains, TimeSpan.FromSeconds(Timeout), Force, cancellation: Cancellation);
+}
+
+/// <summary>Restarts domains: asks their guests to reboot, and creates them anew.</summary>
+[Cmdlet(VerbsLifecycle.Restart, "LvmDomain", DefaultParameterSetName = ByName, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(Domain))]
+public sealed class RestartLvmDomainCommand : WaitingDomainCmdlet
+{
+    [Parameter]
+    [ValidateRange(1, MaxTimeout)]
+    public int Timeout { get; set; } = 60;
+
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    private protected override void Change(Domain domain)
+    {
+        if (ShouldProcess(Describe(domain), "Restart")) Add(domain);
+    }
+
+    private protected override IEnumerable<DomainOutcome> Run(IReadOnlyCollection<DomainKey> domains) =>
+        CurrentHost.Lifecycle.Restart(domains, TimeSpan.FromSeconds(Timeout), Force, Cancellation);
+}
+
+/// <summary>What Wait-LvmDomain can wait for.</summary>
+public enum WaitCondition
+{
+    Running,
+    Shutdown,
+    Removed,
+    Address,
+    ConsoleMatch,
+}
+
+/// <summary>Waits until domains are what was asked for.</summary>
+[Cmdlet(VerbsLifecycle.Wait, "LvmDomain", DefaultParameterSetName = ByName)]
+[OutputType(typeof(Domain), typeof(DomainAddress))]
+public sealed class WaitLvmDomainCommand : WaitingDomainCmdlet
+{
+    /// <summary>How long one line of a console may be matched: a pattern can be made to take for ever.</summary>
+    private static readonly TimeSpan MatchTimeout = TimeSpan.FromSeconds(1);
+
+    private Regex? _pattern;
+
+    [Parameter(Mandatory = true)]
+    public WaitCondition For { get; set; }
+
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Pattern { get; set; }
+
+    [Parameter]
+    [ValidateRange(0, MaxTimeout)]
+    public int Timeout { get; set; }
+
+    protected override void BeginProcessing()
+    {
+        if (For == WaitCondition.ConsoleMatch != Pattern is not null)
+            throw new ParameterBindingException("-Pattern is what to wait for with -For ConsoleMatch, and with nothing else.");
+        try
+        {
+            if (Pattern is not null) _pattern = new Regex(Pattern, RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, MatchTimeout);
+        }
+        catch (ArgumentException error)
+        {
+            throw new ParameterBindingException($"-Pattern is no regular expression: {error.Message}", error);
+        }
+    }
+
+    protected override void ProcessRecord()
+    {
+        foreach (var (target, domain, error) in Select(Name, forChange: true))
+        {
+            if (domain is not null) Add(domain);
+            else if (For != WaitCondition.Removed || error!.ErrorId != ErrorIds.DomainNotFound) WriteError(ToRecord(error!, target));
+        }
+    }
+
+    private protected override void Change(Domain domain) => Add(domain);
+
+    private protected override IEnumerable<DomainOutcome> Run(IReadOnlyCollection<DomainKey> domains)
+    {
+        var timeout = IsGiven(nameof(Timeout)) ? TimeSpan.FromSeconds(Timeout) : System.Threading.Timeout.InfiniteTimeSpan;
+        return For switch
+        {
+            WaitCondition.ConsoleMatch => CurrentHost.Lifecycle.WaitForConsole(domains, _pattern!, timeout, Cancellation),
+            WaitCondition.Running => CurrentHost.Lifecycle.WaitFor(domains, DomainCondition.Running, timeout, Cancellation),
+            WaitCondition.Shutdown => CurrentHost.Lifecycle.WaitFor(domains, DomainCondition.Shutdown, timeout, Cancellation),
+            WaitCondition.Removed => CurrentHost.Lifecycle.WaitFor(domains, DomainCondition.Removed, timeout, Cancellation),
+            _ => CurrentHost.Lifecycle.WaitFor(domains, DomainCondition.Address, timeout, Cancellation),
+        };
+    }
+
+    private protected override void WriteResult(DomainOutcome outcome, Domain domain)
+    {
+        if (PassThru) WriteObject(outcome.Address is { } address ? address : domain);
+    }
+}
