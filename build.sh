@@ -283,7 +283,7 @@ test_lab() {
     lab run "$test_lab" -- 'mkdir -p /host/tree/tests /host/tree/docs' </dev/null
     lab copy "$test_lab" tests/Pester /host/tree/tests/
     lab copy "$test_lab" docs/help /host/tree/docs/
-    lab run "$test_lab" --timeout 2400 -- 'LIGHTVM_TEST_HOST=xen LIGHTVM_TEST_KERNEL=/lightvm/guests/tiny.elf pwsh -NoProfile -File /host/tree/tests/Pester/Invoke-Tests.ps1 -ModulePath /lightvm/module/LightVM' </dev/null 2>&1 | tee "$artifacts/lab-pester.log" || true
+    lab run "$test_lab" --timeout 2400 -- 'pwsh -NoProfile -File /host/tree/tests/Pester/Invoke-Tests.ps1 -ModulePath /lightvm/module/LightVM -Xen -KernelPath /lightvm/guests/tiny.elf' </dev/null 2>&1 | tee "$artifacts/lab-pester.log" || true
     count_pester "$artifacts/lab-pester.log"
   else
     say "skipped: the $(pester_tests) Pester tests on a real Xen (the lab has no pwsh)"

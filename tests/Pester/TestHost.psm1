@@ -30,7 +30,7 @@ function Start-TestDeviceDaemon {
     try {
         $notify.ReceiveTimeout = 60000
         $notify.Bind([Net.Sockets.UnixDomainSocketEndPoint]::new($path))
-        $start = [Diagnostics.ProcessStartInfo]::new((Get-Command lightvm -CommandType Application)[0].Source, [string[]] 'devd')
+        $start = [Diagnostics.ProcessStartInfo]::new((Get-Command lightvm -CommandType Application)[0].Source, [string[]] ('devd', '--log-file', (Join-Path ([IO.Path]::GetTempPath()) 'lightvm-devd.log')))
         $start.Environment['NOTIFY_SOCKET'] = $path
         $script:DeviceDaemon = [Diagnostics.Process]::Start($start)
         $message = [byte[]]::new(1024)
