@@ -149,6 +149,8 @@ internal sealed class UnownedBus(IDeviceBus inner) : IDeviceBus
 {
     public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) => inner.Reserve(uuid, devices);
 
+    public void Release(Guid uuid, IReadOnlyList<Device> devices) => inner.Release(uuid, devices);
+
     public IReadOnlyList<string> ListBridges() => inner.ListBridges();
 
     public void Attach(DomainKey domain, IReadOnlyList<Device> devices) => inner.Attach(domain, devices);

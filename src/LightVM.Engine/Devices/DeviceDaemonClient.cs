@@ -32,13 +32,31 @@ internal sealed class DeviceDaemonClient : IDisposable
     /// <returns>The devices, with MAC addresses where there were none.</returns>
     public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices)
     {
-        var asked = devices.Where(device => device is NetworkDevice or DiskDevice).ToArray();
+        var asked = ThatAreAskedFor(devices);
         if (asked.Length == 0) return devices;
         var macs = Ask(new DeviceDaemonRequest.Reserve(uuid, asked), DeviceDaemonProtocol.ReadMacs);
         if (macs.Count != asked.Count(device => device is NetworkDevice))
             throw new LvmException(ErrorIds.DeviceFailure, $"the device daemon gave {macs.Count} addresses for {asked.Count(device => device is NetworkDevice)} interfaces");
         var next = 0;
         return devices.Select(device => device is NetworkDevice network ? network with { Config = network.Config with { Mac = macs[next++] } } : device).ToArray();
+    }
+
+    /// <summary>
+    /// Gives up devices that are not going to appear, so that others may have their disks and addresses at once. A daemon that cannot be
+    /// asked holds nothing, or not for long.
+    /// </summary>
+    public void Release(Guid uuid, IReadOnlyList<Device> devices)
+    {
+        var asked = ThatAreAskedFor(devices);
+        if (asked.Length == 0) return;
+        try
+        {
+            Ask(new DeviceDaemonRequest.Release(uuid, asked), _ => true);
+        }
+        catch (LvmException)
+        {
+            // What it holds it forgets within a minute.
+        }
     }
 
     /// <summary>How the daemon does; null when none runs. Errors: DeviceFailure, XenNotPrivileged.</summary>
@@ -75,6 +93,8 @@ internal sealed class DeviceDaemonClient : IDisposable
             return DeviceDaemonProtocol.ReadAnswer(Exchange(line), read);
         }
     }
+
+    private static Device[] ThatAreAskedFor(IReadOnlyList<Device> devices) => devices.Where(device => device is NetworkDevice or DiskDevice).ToArray();
 
     private ReadOnlyMemory<byte> Exchange(byte[] line)
     {

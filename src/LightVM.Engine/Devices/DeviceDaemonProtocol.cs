@@ -48,10 +48,10 @@ internal static class DeviceDaemonProtocol
         switch (request)
         {
             case DeviceDaemonRequest.Reserve reserve:
-                json.WriteString("uuid", reserve.Uuid);
-                json.WriteStartArray("devices");
-                foreach (var device in reserve.Devices) WriteDevice(json, device);
-                json.WriteEndArray();
+                WriteDevices(json, reserve.Uuid, reserve.Devices);
+                break;
+            case DeviceDaemonRequest.Release release:
+                WriteDevices(json, release.Uuid, release.Devices);
                 break;
             case DeviceDaemonRequest.AttachDisk attach:
                 WriteDisk(json, attach.Disk);
@@ -85,6 +85,7 @@ internal static class DeviceDaemonProtocol
         return Text(root, "request") switch
         {
             "reserve" => new DeviceDaemonRequest.Reserve(Uuid(root), Devices(root)),
+            "release" => new DeviceDaemonRequest.Release(Uuid(root), Devices(root)),
             "status" => new DeviceDaemonRequest.Status(),
             "attach-disk" => new DeviceDaemonRequest.AttachDisk(Disk(root)),
             "detach-disk" => new DeviceDaemonRequest.DetachDisk(Unsigned(root, "major"), Unsigned(root, "minor")),
@@ -184,6 +185,7 @@ internal static class DeviceDaemonProtocol
     private static string NameOf(DeviceDaemonRequest request) => request switch
     {
         DeviceDaemonRequest.Reserve => "reserve",
+        DeviceDaemonRequest.Release => "release",
         DeviceDaemonRequest.Status => "status",
         DeviceDaemonRequest.AttachDisk => "attach-disk",
         DeviceDaemonRequest.DetachDisk => "detach-disk",
@@ -191,6 +193,14 @@ internal static class DeviceDaemonProtocol
         DeviceDaemonRequest.AttachNetwork => "attach-network",
         _ => "detach-network",
     };
+
+    private static void WriteDevices(Utf8JsonWriter json, Guid uuid, IReadOnlyList<Device> devices)
+    {
+        json.WriteString("uuid", uuid);
+        json.WriteStartArray("devices");
+        foreach (var device in devices) WriteDevice(json, device);
+        json.WriteEndArray();
+    }
 
     private static void WriteDevice(Utf8JsonWriter json, Device device)
     {

@@ -8,6 +8,9 @@ internal abstract record DeviceDaemonRequest
     /// <summary>Asks for devices of a domain, which need not exist yet; the MAC addresses come back.</summary>
     internal sealed record Reserve(Guid Uuid, IReadOnlyList<Device> Devices) : DeviceDaemonRequest;
 
+    /// <summary>Gives up devices that were asked for and are not going to appear.</summary>
+    internal sealed record Release(Guid Uuid, IReadOnlyList<Device> Devices) : DeviceDaemonRequest;
+
     /// <summary>Asks the daemon how it does.</summary>
     internal sealed record Status : DeviceDaemonRequest;
 

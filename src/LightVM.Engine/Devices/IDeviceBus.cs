@@ -15,6 +15,9 @@ public interface IDeviceBus : IDisposable
     /// <param name="uuid">The domain, which need not exist yet. The same domain gets the same addresses again.</param>
     IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices);
 
+    /// <summary>Gives up devices that the host agreed to and that are not going to be attached, or were not in the end. Never throws.</summary>
+    void Release(Guid uuid, IReadOnlyList<Device> devices);
+
     /// <summary>The bridges of the control domain that interfaces can join, in the order of the alphabet.</summary>
     IReadOnlyList<string> ListBridges();
 

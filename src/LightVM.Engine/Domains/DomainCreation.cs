@@ -104,7 +104,16 @@ internal sealed class DomainCreation
             if (config.Uuid is { } uuid) RequireFree(hypervisor, uuid);
             var (settled, devices) = Settle(bus, config);
             var creation = new DomainCreation(host, settled, devices, kernel, ramdisk, cancellation);
-            creation.RunSteps(cancellation);
+            try
+            {
+                creation.RunSteps(cancellation);
+            }
+            catch
+            {
+                bus.Release(settled.Uuid!.Value, devices);
+                throw;
+            }
+
             return (creation.Key, new CreationRecord(creation._times, Stopwatch.GetElapsedTime(begin)));
         }
         catch (LvmException error)

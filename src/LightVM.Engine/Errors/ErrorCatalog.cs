@@ -50,6 +50,7 @@ public static class ErrorCatalog
         new(ErrorIds.DomainNameInvalid, ErrorKind.InvalidInput, "A name has 1 to 80 characters out of letters, digits and . _ + : @ - and is not a number."),
 
         new(ErrorIds.ConsoleUnavailable, ErrorKind.NotAvailable, "Check that xenconsoled runs, that the domain has a console, and that no other program is attached to it (xl console)."),
+        new(ErrorIds.TerminalRequired, ErrorKind.NotAvailable, "Start pwsh in a terminal on the host itself, or use Get-LvmConsole and Send-LvmConsole, which need none."),
 
         new(ErrorIds.VirtualDeviceInvalid, ErrorKind.InvalidInput, "Use a name of xen-vbd-interface(7): xvda, xvdb1, hda, sda, d0p1."),
         new(ErrorIds.NetworkAdapterInvalid, ErrorKind.InvalidInput, "Mend what is named: the address, the bridge, the rate or the number of queues."),

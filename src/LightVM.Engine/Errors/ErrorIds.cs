@@ -52,6 +52,7 @@ public static class ErrorIds
     public const string DomainNameInvalid = nameof(DomainNameInvalid);
 
     public const string ConsoleUnavailable = nameof(ConsoleUnavailable);
+    public const string TerminalRequired = nameof(TerminalRequired);
 
     // Devices.
     public const string VirtualDeviceInvalid = nameof(VirtualDeviceInvalid);

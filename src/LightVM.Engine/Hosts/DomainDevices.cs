@@ -143,6 +143,11 @@ public sealed class DomainDevices
                 _host.Bus.Attach(key, devices);
                 AwaitOrUndo(key, devices, patience ?? _host.DevicePatience, cancellation);
             }
+            catch
+            {
+                _host.Bus.Release(key.Uuid, devices);
+                throw;
+            }
             finally
             {
                 if (mustNotRun) _host.Hypervisor.Unpause(key.Id);

@@ -26,6 +26,11 @@ internal sealed class SimulatedDeviceBus(SimulatedMachine machine) : IDeviceBus
         }
     }
 
+    public void Release(Guid uuid, IReadOnlyList<Device> devices)
+    {
+        // Only what is attached is anybody's here.
+    }
+
     public IReadOnlyList<string> ListBridges() => machine.Options.Bridges.Order(StringComparer.Ordinal).ToList();
 
     public void Attach(DomainKey domain, IReadOnlyList<Device> devices)

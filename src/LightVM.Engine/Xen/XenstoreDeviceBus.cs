@@ -33,6 +33,8 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
 
     public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) => _daemon.Reserve(uuid, devices);
 
+    public void Release(Guid uuid, IReadOnlyList<Device> devices) => _daemon.Release(uuid, devices);
+
     public IReadOnlyList<string> ListBridges() => Directory.Exists(NetworkInterfaces)
         ? Directory.EnumerateDirectories(NetworkInterfaces).Where(path => Directory.Exists($"{path}/bridge")).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal).ToList()
         : [];

@@ -166,12 +166,11 @@ internal sealed class XenstorePipeline : IDisposable
             if (timeout != Timeout.InfiniteTimeSpan) deadline.CancelAfter(timeout);
             try
             {
-                // Nothing is read: it ends when there is something to read.
+                // Looked at and left there: a wait for no byte at all may end before there is one.
                 Connected(() =>
                 {
-                    _socket!.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, deadline.Token).AsTask().GetAwaiter().GetResult();
-                    // It may end without anything to read. Readable and yet nothing to read, in this order, is the connection's end.
-                    if (_socket.Poll(0, SelectMode.SelectRead) && _socket.Available == 0) throw new InvalidDataException("xenstored closed it");
+                    if (_socket!.ReceiveAsync(new byte[1], SocketFlags.Peek, deadline.Token).AsTask().GetAwaiter().GetResult() == 0)
+                        throw new InvalidDataException("xenstored closed it");
                 });
                 return true;
             }

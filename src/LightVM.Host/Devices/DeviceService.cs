@@ -24,6 +24,9 @@ internal sealed class DeviceService(DeviceTable table, IHostDevices host)
         return macs;
     }
 
+    /// <summary>Gives up devices of a domain that are not going to appear.</summary>
+    public void Release(Guid domain, IReadOnlyList<Device> devices) => table.Release(domain, devices);
+
     /// <summary>Gets a block device for a disk. A loop device stays until it is detached. Errors: DiskNotFound, DiskInvalid, DiskInUse, DeviceFailure.</summary>
     public (uint Major, uint Minor) AttachDisk(DiskConfig disk)
     {

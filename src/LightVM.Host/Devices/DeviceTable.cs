@@ -90,6 +90,15 @@ internal sealed class DeviceTable(TimeProvider time, Func<DeviceKey, bool>? exis
         }
     }
 
+    /// <summary>Gives up what a domain asked for and has not got.</summary>
+    public void Release(Guid domain, IEnumerable<Device> devices)
+    {
+        lock (_lock)
+        {
+            foreach (var device in devices) _reservations.Remove((domain, device.Kind, device.Id));
+        }
+    }
+
     /// <summary>Errors: DiskInUse, where a domain has a disk or asked for it.</summary>
     /// <param name="path">For the message.</param>
     public void RequireFree(DiskIdentity identity, DiskAccess access, string path)

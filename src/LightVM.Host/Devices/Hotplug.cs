@@ -22,8 +22,11 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
 {
     private const string Connected = "connected";
 
-    /// <summary>After which time the devices are looked at again that the store could not be asked about, or whose loop devices wait for their backend.</summary>
-    private static readonly TimeSpan SecondLook = TimeSpan.FromSeconds(1);
+    /// <summary>After which time there is another look at what nothing will be heard of: a store that failed, loop devices that wait for their backend, newcomers.</summary>
+    private static readonly TimeSpan SecondLook = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>For how long a device is a newcomer whose driver does not say that it has taken it.</summary>
+    private static readonly TimeSpan NewcomerTime = TimeSpan.FromSeconds(10);
 
     private readonly KernelEvents _events;
     private readonly XenstorePipeline _pipeline;
@@ -35,8 +38,12 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
     private readonly ServiceNotifier _notifier;
     private readonly bool _servesAll;
     private readonly Dictionary<string, LoopDevice> _orphans = new(StringComparer.Ordinal);
+    // Devices whose driver is still at them, with the time from when that no longer is believed. What a toolstack removes in that moment
+    // the driver brings back in parts, by its own nodes, and the kernel keeps the device, because there are some: nobody else would notice.
+    private readonly Dictionary<DeviceKey, long> _newcomers = [];
     private bool _needsScan;
     private long _lastPing;
+    private long _lastLook;
 
     /// <param name="servesAll">Whether devices of other toolstacks are set up, too.</param>
     public Hotplug(IHypervisor hypervisor, IHostDevices host, DeviceTable table, DaemonLog log, ServiceNotifier notifier, bool servesAll)
@@ -100,7 +107,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
         CrashPoints.Reach(CrashPoints.ScanBeforeOrphans);
         FreeOrphans();
         CrashPoints.Reach(CrashPoints.ScanAfterOrphans);
-        foreach (var backend in backends.Where(backend => backend.IsOurs && domains.ContainsKey(backend.Key.Domain) && backend.IsLetGo && !inKernel.Contains(backend.Key))) RemoveNodes(backend.Key);
+        foreach (var backend in backends.Where(backend => backend.IsRemnant || (backend.IsOurs && backend.IsLetGo && !inKernel.Contains(backend.Key)))) RemoveNodes(backend.Key);
         foreach (var domain in backends.Where(backend => backend.IsOurs && !domains.ContainsKey(backend.Key.Domain)).GroupBy(backend => backend.Key.Domain))
             RemoveDomain(domain.Key, domain.Select(backend => backend.Key), domains);
         CrashPoints.Reach(CrashPoints.ScanAfterCleaning);
@@ -133,6 +140,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
 
             PingWhenDue();
             SetAutoclear();
+            if (_newcomers.Count > 0) Try("look at new devices", VerifyNewcomers);
             if (_needsScan) Try("look at the devices", Scan);
         }
     }
@@ -153,14 +161,23 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
                 CrashPoints.Reach(CrashPoints.VifEvent);
                 Try($"set up {key}", () => Appear(key, read["vif"]));
                 break;
+            case (DeviceKind.Network, "add"):
+                _newcomers[key] = Environment.TickCount64 + (long)NewcomerTime.TotalMilliseconds;
+                break;
             case (DeviceKind.Disk, "add"):
+                _newcomers[key] = Environment.TickCount64 + (long)NewcomerTime.TotalMilliseconds;
                 CrashPoints.Reach(CrashPoints.VbdEvent);
                 Try($"set up {key}", () => Appear(key, interfaceName: null));
+                break;
+            case (_, "bind"):
+                _newcomers.Remove(key);
+                Try($"look at {key}", () => Verify([key]));
                 break;
             case (DeviceKind.Network, "offline"):
                 Forget(key);
                 break;
             case (_, "remove"):
+                _newcomers.Remove(key);
                 CrashPoints.Reach(CrashPoints.RemoveEvent);
                 Try($"clean up after {key}", () => Disappear(key));
                 break;
@@ -191,7 +208,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
         return backend.HotplugStatus == Connected && backend.Key.Kind == DeviceKind.Disk && !_table.Contains(backend.Key) && LinuxDevices.DeviceOf(backend.Key) is null;
     }
 
-    private bool IsServed(Backend backend) => backend.IsOurs || (_servesAll && backend.Exists);
+    private bool IsServed(Backend backend) => backend.IsOurs || (_servesAll && !backend.IsRemnant);
 
     /// <summary>Takes in what is at work already.</summary>
     private void TakeOver(Backend backend, Guid domain)
@@ -239,7 +256,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
             var failed = new XenstoreBatch();
             failed.Write($"{key.BackendPath}/hotplug-error", text);
             failed.Write($"{key.BackendPath}/hotplug-status", "error");
-            _pipeline.Apply(failed);
+            Announce(key, failed);
             CrashPoints.Reach(CrashPoints.AddAfterError);
         }
     }
@@ -255,7 +272,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
         CrashPoints.Reach(CrashPoints.VifAfterBridge);
         done.Write($"{key.BackendPath}/hotplug-status", Connected);
         CrashPoints.Reach(CrashPoints.VifBeforeStatus);
-        _pipeline.Apply(done);
+        Announce(key, done);
         CrashPoints.Reach(CrashPoints.VifAfterStatus);
         _log.Info($"{key}: {name} is up{(backend.Bridge is { } bridge ? $" on {bridge}" : "")}");
     }
@@ -284,7 +301,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
         done.Write($"{key.BackendPath}/physical-device", Numbers(major, minor)); // with this one the kernel opens it
         done.Write($"{key.BackendPath}/hotplug-status", Connected);
         CrashPoints.Reach(CrashPoints.VbdBeforePhysical);
-        _pipeline.Apply(done);
+        Announce(key, done);
         CrashPoints.Reach(CrashPoints.VbdAfterPhysical);
         _log.Info($"{key}: '{disk.Target}' is {path}{(disk.Access == DiskAccess.ReadOnly ? ", read-only" : "")}");
     }
@@ -294,9 +311,37 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
     {
         Forget(key);
         var backend = Read(key);
-        // What this daemon wrote a moment after its device had been removed.
-        var isRemnant = !backend.Exists && backend.HotplugStatus is not null;
-        if (isRemnant || (backend.IsOurs && backend.IsLetGo)) RemoveNodes(key);
+        if (backend.IsRemnant || (backend.IsOurs && backend.IsLetGo)) RemoveNodes(key);
+    }
+
+    /// <summary>Writes what was done for a device, in one go, and takes it back where the device had just been removed.</summary>
+    private void Announce(DeviceKey key, XenstoreBatch nodes)
+    {
+        nodes.Read($"{key.BackendPath}/frontend");
+        if (_pipeline.Ask(nodes)[^1] is null) RemoveNodes(key);
+    }
+
+    /// <summary>Sees to it that the nodes of devices are more than what a driver wrote after its device had been removed.</summary>
+    private void Verify(IReadOnlyList<DeviceKey> keys)
+    {
+        var batch = new XenstoreBatch();
+        foreach (var key in keys.TakeWhile(_ => batch.HasRoom)) batch.Read($"{key.BackendPath}/frontend");
+        var answers = _pipeline.Ask(batch);
+        for (var i = 0; i < answers.Count; i++)
+        {
+            if (answers[i] is null) RemoveNodes(keys[i]);
+        }
+    }
+
+    private void VerifyNewcomers()
+    {
+        if (_lastLook != 0 && Stopwatch.GetElapsedTime(_lastLook) < SecondLook) return;
+        _lastLook = Stopwatch.GetTimestamp();
+        Verify([.. _newcomers.Keys]);
+        foreach (var (key, end) in _newcomers)
+        {
+            if (end < Environment.TickCount64) _newcomers.Remove(key);
+        }
     }
 
     private void Forget(DeviceKey key)
@@ -313,19 +358,22 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
         _log.Info($"{key}: {loop.Path} is free");
     }
 
-    /// <summary>Removes the nodes of a device that both sides have let go of, unless there is a new one of its name.</summary>
+    /// <summary>Removes the nodes of a device that both sides have let go of, or what is left of them, unless there is a new device of its name.</summary>
     private void RemoveNodes(DeviceKey key)
     {
         CrashPoints.Reach(CrashPoints.RemoveBeforeNodes);
+        var removed = false;
         _store.InTransaction(transaction =>
         {
-            if (_store.Read($"{key.BackendPath}/online", transaction) is "1") return;
+            removed = _store.List(key.BackendPath, transaction).Count > 0
+                && (_store.Read($"{key.BackendPath}/frontend", transaction) is null || _store.Read($"{key.BackendPath}/online", transaction) is "0");
+            if (!removed) return;
             _store.Remove(key.FrontendPath, transaction);
             _store.Remove(key.LibxlPath, transaction);
             RemoveBackend(key, transaction);
         });
         CrashPoints.Reach(CrashPoints.RemoveAfterNodes);
-        _log.Info($"{key}: removed what its toolstack left");
+        if (removed) _log.Info($"{key}: removed what was left of it in the store");
     }
 
     /// <summary>Removes all that is left of a domain of ours.</summary>
@@ -443,7 +491,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
     private TimeSpan Patience()
     {
         var patience = _notifier.PingInterval ?? Timeout.InfiniteTimeSpan;
-        if (!_needsScan && _table.LoopsWithoutAutoclear().Count == 0) return patience;
+        if (!_needsScan && _newcomers.Count == 0 && _table.LoopsWithoutAutoclear().Count == 0) return patience;
         return patience < TimeSpan.Zero || patience > SecondLook ? SecondLook : patience;
     }
 
@@ -499,7 +547,8 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
 
         public bool IsOurs => Nodes[0] == Toolstack;
 
-        public bool Exists => Nodes[1] is not null;
+        /// <summary>Whether it is only what a driver, or this daemon, wrote after the device had been removed.</summary>
+        public bool IsRemnant => Nodes[1] is null;
 
         /// <summary>Whether its toolstack has given it up.</summary>
         public bool IsLetGo => Nodes[2] == "0";

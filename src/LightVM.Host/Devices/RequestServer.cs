@@ -70,6 +70,9 @@ internal sealed class RequestServer : SocketServer
                 case DeviceDaemonRequest.Reserve reserve:
                     var macs = _service.Reserve(reserve.Uuid, reserve.Devices);
                     return DeviceDaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteMacs(json, macs));
+                case DeviceDaemonRequest.Release release:
+                    _service.Release(release.Uuid, release.Devices);
+                    break;
                 case DeviceDaemonRequest.Status:
                     var status = _status();
                     return DeviceDaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteStatus(json, status));
