@@ -73,10 +73,13 @@ internal sealed unsafe class ConsoleLink
             }
         })
         { IsBackground = true, Name = "LightVM console input" };
-        if (_input >= 0) input.Start();
         try
         {
-            _end ??= CopyOutput(first.Span, wake, stop.Token);
+            // Whoever leaves at once has seen what there was to see.
+            if (!Show(first.Span, wake, stop.Token)) return ConsoleEnd.OutputClosed;
+            if (_input >= 0) input.Start();
+            var end = CopyOutput(wake, stop.Token);
+            _end ??= end;
         }
         catch (OperationCanceledException)
         {
@@ -86,7 +89,7 @@ internal sealed unsafe class ConsoleLink
         {
             timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             stop.Cancel();
-            if (_input >= 0) input.Join();
+            if (!input.ThreadState.HasFlag(ThreadState.Unstarted)) input.Join();
         }
 
         if (inputFailure is not null) ExceptionDispatchInfo.Throw(inputFailure);
@@ -99,9 +102,8 @@ internal sealed unsafe class ConsoleLink
         stop.Cancel();
     }
 
-    private ConsoleEnd CopyOutput(ReadOnlySpan<byte> first, WakeFile wake, CancellationToken stop)
+    private ConsoleEnd CopyOutput(WakeFile wake, CancellationToken stop)
     {
-        if (!Show(first, wake, stop)) return ConsoleEnd.OutputClosed;
         var buffer = new byte[ChunkSize];
         while (_console.Read(buffer, Timeout.InfiniteTimeSpan, stop) is > 0 and var count)
         {

@@ -56,6 +56,17 @@ public sealed class ConsoleLinkTests : IDisposable
     }
 
     [Fact]
+    public void Whoever_leaves_at_once_has_seen_what_there_was()
+    {
+        using var console = _test.Open();
+        var link = Attach(console);
+        _input.Write([ConsoleLink.Escape]);
+
+        Assert.Equal(ConsoleEnd.Left, link.Run("written before"u8.ToArray(), Timeout.InfiniteTimeSpan, TestContext.Current.CancellationToken));
+        Assert.Equal("written before", _output.Read(14));
+    }
+
+    [Fact]
     public void The_escape_leaves_a_guest_that_reads_nothing()
     {
         using var console = _test.Open();
