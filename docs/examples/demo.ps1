@@ -26,12 +26,15 @@ $config = Join-Path $PSScriptRoot ($Simulated ? 'simulated.json' : 'tiny.json')
 Show-Step 'Get-LvmHost' { Get-LvmHost }
 Show-Step 'New-LvmDomain demo, three times' { New-LvmDomain -Path $config -Name demo -Count 3 }
 Show-Step 'Get-LvmDomain demo*' { Get-LvmDomain demo* }
-if (-not $Simulated) {
-    # Reading consoles by cmdlet is still to come; the same is told by the command line.
-    Show-Step 'lightvm console demo1' { & (Get-Command lightvm, "$ModulePath/../../bin/lightvm" -ErrorAction Ignore)[0] console demo1 --log --timeout 3 }
-}
-
+Show-Step 'Get-LvmConsole demo1' { Get-LvmConsole demo1 }
+# A demonstration leaves a daemon that runs alone, and takes the one that it needed away again.
+$wasRunning = (Get-LvmService devd).Status -eq 'Running'
+if (-not $wasRunning) { Show-Step 'Start-LvmService devd' { Start-LvmService devd -PassThru } }
+Show-Step 'Add-LvmNetworkAdapter demo1' { Add-LvmNetworkAdapter demo1 -IpAddress 10.0.0.2 -PassThru }
+Show-Step 'Get-LvmDomain demo* | Get-LvmNetworkAdapter | Remove-LvmNetworkAdapter' { Get-LvmDomain demo* | Get-LvmNetworkAdapter | Remove-LvmNetworkAdapter -Confirm:$false }
 Show-Step 'Suspend-LvmDomain demo1' { Suspend-LvmDomain demo1 -PassThru }
 Show-Step 'Resume-LvmDomain demo1' { Resume-LvmDomain demo1 -PassThru }
+Show-Step 'Stop-LvmDomain demo2' { Stop-LvmDomain demo2 -Timeout 60 -Confirm:$false }
 Show-Step 'Remove-LvmDomain demo*' { Remove-LvmDomain demo* -Force }
+if (-not $wasRunning) { Stop-LvmService devd -Confirm:$false }
 Show-Step 'Get-LvmDomain' { Get-LvmDomain }
