@@ -137,6 +137,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         }
 
         if (emptied.Count == 0) return;
+        var failure = RunScripts(domain.Id, devices, patience);
         // The front halves first: a back half whose front is gone closes by itself.
         var fronts = new XenstoreBatch();
         fronts.Remove($"{Root(domain.Id)}/device");
@@ -147,6 +148,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
             _pipeline.Apply(nodes);
         });
         foreach (var kind in emptied) RemoveIfEmpty(kind);
+        if (failure is not null) throw failure;
     }
 
     public void Request(DomainKey domain, ShutdownReason reason)
@@ -287,6 +289,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
 
     private void Remove(uint domain, IReadOnlyList<(DeviceKind Kind, int Id)> devices, TimeSpan patience)
     {
+        var failure = RunScripts(domain, devices, patience);
         var nodes = new XenstoreBatch();
         foreach (var (kind, id) in devices) XenstoreDeviceNodes.Remove(nodes, domain, kind, id);
         AwaitKernel(domain, devices, patience, () => _pipeline.Apply(nodes));
@@ -295,6 +298,33 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
             RemoveIfEmpty($"{KindName(kind)}/{domain}");
             RemoveIfEmpty(KindName(kind));
         }
+
+        if (failure is not null) throw failure;
+    }
+
+    /// <summary>
+    /// Has the scripts of other toolstacks take back what they did for devices that are about to go. One that fails keeps nothing from going:
+    /// the last failure is for the caller, for when all else is done.
+    /// </summary>
+    private LvmException? RunScripts(uint domain, IReadOnlyList<(DeviceKind Kind, int Id)> devices, TimeSpan patience)
+    {
+        var paths = devices.SelectMany(device => new[] { $"{Back(domain, device.Kind, device.Id)}/script", $"{Back(domain, device.Kind, device.Id)}/gatewaydev" }).ToArray();
+        var nodes = _pipeline.Read(paths);
+        LvmException? failure = null;
+        for (var i = 0; i < devices.Count; i++)
+        {
+            if (nodes[2 * i] is not { Length: > 0 } script || script == NoScript) continue;
+            try
+            {
+                new HotplugScript(script, nodes[(2 * i) + 1]).End(domain, devices[i].Kind, devices[i].Id, patience);
+            }
+            catch (LvmException error)
+            {
+                failure = error;
+            }
+        }
+
+        return failure;
     }
 
     /// <summary>Does something that makes the kernel give devices up, and waits until it has: their interfaces and block devices are free then.</summary>

@@ -17,7 +17,7 @@ internal static class XenstoreDeviceNodes
     public const string Toolstack = "lightvm";
 
     /// <summary>netback does not start without the name of a script, and xl runs it when it destroys a domain: there is nothing left to do for one.</summary>
-    private const string NoScript = "/bin/true";
+    public const string NoScript = "/bin/true";
 
     /// <summary>How much xenconsoled keeps of a console that nobody reads, bytes; xl's value.</summary>
     private const string ConsoleLimit = "1048576";
