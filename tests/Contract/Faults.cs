@@ -124,6 +124,10 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
 
     public void SaveConfig(DomainKey key, DomainConfig config) => inner.SaveConfig(key, config);
 
+    public IReadOnlyList<Guid> ListConfigs() => inner.ListConfigs();
+
+    public void RemoveConfig(Guid uuid) => inner.RemoveConfig(uuid);
+
     public void BeginRestart(Guid uuid, DomainConfig config) => inner.BeginRestart(uuid, config);
 
     public void EndRestart(Guid uuid) => inner.EndRestart(uuid);

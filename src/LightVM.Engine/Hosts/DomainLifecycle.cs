@@ -244,6 +244,15 @@ public sealed class DomainLifecycle
     internal List<DomainKey> ListEnded() =>
         _host.Hypervisor.ListDomains().Where(domain => HasEnded(domain)).Select(domain => domain.Key).ToList();
 
+    /// <summary>Forgets what domains were made of that other toolstacks destroyed.</summary>
+    internal void ForgetGone()
+    {
+        var known = _host.Directory.ListConfigs(); // looked at first: a domain is there before its configuration is
+        if (known.Count == 0) return;
+        var there = _host.Hypervisor.ListDomains().Where(domain => domain.State != DomainState.Dying).Select(domain => domain.Key.Uuid).ToHashSet();
+        foreach (var uuid in known.Where(uuid => !there.Contains(uuid))) _host.Directory.RemoveConfig(uuid);
+    }
+
     internal string NameOf(DomainKey key) => _host.NameOf(key);
 
     internal IDomainWatch Watch() => _host.Directory.Watch();

@@ -65,6 +65,7 @@ public sealed class LifecycleActions
     internal TimeSpan Pass(CancellationToken cancellation = default)
     {
         var now = _time.GetElapsedTime(_begin);
+        _lifecycle.ForgetGone();
         var ended = _lifecycle.ListEnded();
         var unfinished = _lifecycle.ListUnfinishedRestarts().ToList();
         _settled.IntersectWith(ended);

@@ -77,6 +77,12 @@ public interface IDomainDirectory : IDisposable
     /// <summary>Keeps what a domain is made of now.</summary>
     void SaveConfig(DomainKey key, DomainConfig config);
 
+    /// <summary>The uuids of all domains whose configuration is kept.</summary>
+    IReadOnlyList<Guid> ListConfigs();
+
+    /// <summary>Forgets what a domain that is gone was made of.</summary>
+    void RemoveConfig(Guid uuid);
+
     /// <summary>Notes that a domain is about to be destroyed and created again, so that whoever finds it destroyed can finish that.</summary>
     void BeginRestart(Guid uuid, DomainConfig config);
 

@@ -83,6 +83,16 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
         lock (_lock) _configs[key.Uuid] = config;
     }
 
+    public IReadOnlyList<Guid> ListConfigs()
+    {
+        lock (_lock) return _configs.Keys.ToList();
+    }
+
+    public void RemoveConfig(Guid uuid)
+    {
+        lock (_lock) _configs.Remove(uuid);
+    }
+
     public void BeginRestart(Guid uuid, DomainConfig config)
     {
         lock (_lock) _restarts[uuid] = config;

@@ -114,6 +114,10 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     public void SaveConfig(DomainKey key, DomainConfig config) => ConfigFolder.Domains.Save(key.Uuid, config);
 
+    public IReadOnlyList<Guid> ListConfigs() => ConfigFolder.Domains.List();
+
+    public void RemoveConfig(Guid uuid) => ConfigFolder.Domains.Remove(uuid);
+
     public void BeginRestart(Guid uuid, DomainConfig config) => ConfigFolder.Restarts.Save(uuid, config);
 
     public void EndRestart(Guid uuid) => ConfigFolder.Restarts.Remove(uuid);
