@@ -14,6 +14,9 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
     private const string NetworkInterfaces = "/sys/class/net";
     private const string KernelDevices = "/sys/bus/xen-backend/devices";
 
+    /// <summary>Where the control domain's drivers note what they did not like of a backend.</summary>
+    private const string KernelErrors = "/local/domain/0/error";
+
     /// <summary>What the device daemon says of a device that is on its bridge, or has its disk.</summary>
     private const string Connected = "connected";
 
@@ -100,6 +103,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         {
             var closing = new XenstoreBatch();
             closing.Write($"{back}/online", "0");
+            closing.Write($"{back}/removal", "1"); // for the device daemon, if the guest takes longer than anybody waits here
             closing.Write($"{back}/state", Number((int)DeviceState.Closing));
             _pipeline.Commit(closing);
             WithWatches([$"{back}/state"], waiter =>
@@ -147,6 +151,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
             _pipeline.Apply(fronts);
             _pipeline.Apply(nodes);
         });
+        RemoveErrors(emptied.Select(kind => $"{kind}/{domain.Id}"));
         foreach (var kind in emptied) RemoveIfEmpty(kind);
         if (failure is not null) throw failure;
     }
@@ -238,7 +243,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         {
             var name = $"{KindName(device.Kind)} {device.Id}";
             // Where the kernel's driver says what it did not like.
-            var kernel = _pipeline.Read([$"/local/domain/0/error/{Back(domain.Id, device.Kind, device.Id)["/local/domain/0/".Length..]}/error"])[0];
+            var kernel = _pipeline.Read([$"{KernelErrors}/{Back(domain.Id, device.Kind, device.Id)["/local/domain/0/".Length..]}/error"])[0];
             var state = StateOf(Back(domain.Id, device.Kind, device.Id)) ?? DeviceState.Unknown;
             return kernel is null ? $"{name} is {state}" : $"{name} is {state}, and its driver says: {kernel}";
         });
@@ -293,6 +298,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         var nodes = new XenstoreBatch();
         foreach (var (kind, id) in devices) XenstoreDeviceNodes.Remove(nodes, domain, kind, id);
         AwaitKernel(domain, devices, patience, () => _pipeline.Apply(nodes));
+        RemoveErrors(devices.Select(device => $"{KindName(device.Kind)}/{domain}/{Number(device.Id)}"));
         foreach (var kind in devices.Select(device => device.Kind).Distinct())
         {
             RemoveIfEmpty($"{KindName(kind)}/{domain}");
@@ -364,6 +370,21 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
             if (_store.List(path, transaction).Count > 0) return;
             _store.Remove(path, transaction);
             if (_store.List(BackendRoot, transaction).Count == 0) _store.Remove(BackendRoot, transaction);
+        });
+    }
+
+    /// <summary>Removes what drivers noted of devices that are gone, as of one that went while they were looking at it: nobody else would.</summary>
+    private void RemoveErrors(IEnumerable<string> devices)
+    {
+        if (_store.List(KernelErrors).Count == 0) return;
+        _store.InTransaction(transaction =>
+        {
+            foreach (var device in devices)
+            {
+                var path = $"{KernelErrors}/backend/{device}";
+                _store.Remove(path, transaction);
+                while (path != KernelErrors && _store.List(path = path[..path.LastIndexOf('/')], transaction).Count == 0) _store.Remove(path, transaction);
+            }
         });
     }
 

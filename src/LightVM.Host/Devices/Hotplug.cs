@@ -107,7 +107,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
         CrashPoints.Reach(CrashPoints.ScanBeforeOrphans);
         FreeOrphans();
         CrashPoints.Reach(CrashPoints.ScanAfterOrphans);
-        foreach (var backend in backends.Where(backend => backend.IsRemnant || (backend.IsOurs && backend.IsLetGo && !inKernel.Contains(backend.Key)))) RemoveNodes(backend.Key);
+        foreach (var backend in backends.Where(backend => backend.IsRemnant || (backend.IsForRemoval && !inKernel.Contains(backend.Key)))) RemoveNodes(backend.Key);
         foreach (var domain in backends.Where(backend => backend.IsOurs && !domains.ContainsKey(backend.Key.Domain)).GroupBy(backend => backend.Key.Domain))
             RemoveDomain(domain.Key, domain.Select(backend => backend.Key), domains);
         CrashPoints.Reach(CrashPoints.ScanAfterCleaning);
@@ -311,7 +311,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
     {
         Forget(key);
         var backend = Read(key);
-        if (backend.IsRemnant || (backend.IsOurs && backend.IsLetGo)) RemoveNodes(key);
+        if (backend.IsRemnant || backend.IsForRemoval) RemoveNodes(key);
     }
 
     /// <summary>Writes what was done for a device, in one go, and takes it back where the device had just been removed.</summary>
@@ -541,7 +541,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
     /// <summary>A backend's nodes, those that matter here.</summary>
     private readonly record struct Backend(DeviceKey Key, IReadOnlyList<string?> Nodes)
     {
-        private static readonly string[] Names = ["toolstack", "frontend", "online", "hotplug-status", "mac", "bridge", "params", "type", "mode", "physical-device"];
+        private static readonly string[] Names = ["toolstack", "frontend", "online", "hotplug-status", "mac", "bridge", "params", "type", "mode", "physical-device", "removal"];
 
         public static int NodeCount => Names.Length;
 
@@ -552,6 +552,9 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
 
         /// <summary>Whether its toolstack has given it up.</summary>
         public bool IsLetGo => Nodes[2] == "0";
+
+        /// <summary>Whether its nodes are to go with it. Not what xl takes away: its scripts read them after the kernel has done its part.</summary>
+        public bool IsForRemoval => IsOurs && IsLetGo && Nodes[10] is not null;
 
         public string? HotplugStatus => Nodes[3];
 
