@@ -7,6 +7,9 @@ namespace LightVM.Lab;
 /// <summary>A run of <c>lightvm devd</c>, from its start until it is stopped or killed.</summary>
 internal sealed class DeviceDaemon : IDisposable
 {
+    /// <summary>Long, for a machine that emulates many things at once.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
+
     private readonly Process _process;
     private readonly StringBuilder _log = new();
 
@@ -45,7 +48,7 @@ internal sealed class DeviceDaemon : IDisposable
             while (true)
             {
                 var received = notify.ReceiveAsync(message);
-                if (Task.WaitAny([received, ended], TimeSpan.FromSeconds(60)) != 0) Assert.Fail($"the device daemon does not get ready: {daemon.Log}");
+                if (Task.WaitAny([received, ended], Patience) != 0) Assert.Fail($"the device daemon does not get ready: {daemon.Log}");
                 if (Encoding.UTF8.GetString(message, 0, received.Result).Contains("READY=1", StringComparison.Ordinal)) return daemon;
             }
         }
@@ -58,7 +61,7 @@ internal sealed class DeviceDaemon : IDisposable
         using (notify)
         {
             var ended = daemon._process.WaitForExitAsync();
-            Assert.True(Task.WaitAny([notify.ReceiveAsync(new byte[1024]), ended], TimeSpan.FromSeconds(60)) >= 0, $"the device daemon neither gets ready nor dies: {daemon.Log}");
+            Assert.True(Task.WaitAny([notify.ReceiveAsync(new byte[1024]), ended], Patience) >= 0, $"the device daemon neither gets ready nor dies: {daemon.Log}");
         }
 
         return daemon;
@@ -68,7 +71,7 @@ internal sealed class DeviceDaemon : IDisposable
     public int Stop()
     {
         Assert.Equal(0, Dom0.Run("kill", ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)).ExitCode);
-        Assert.True(_process.WaitForExit(TimeSpan.FromSeconds(60)), $"the device daemon does not end: {Log}");
+        Assert.True(_process.WaitForExit(Patience), $"the device daemon does not end: {Log}");
         return _process.ExitCode;
     }
 
@@ -80,7 +83,7 @@ internal sealed class DeviceDaemon : IDisposable
     }
 
     /// <summary>Waits until it has died by itself.</summary>
-    public void AwaitDeath() => Assert.True(_process.WaitForExit(TimeSpan.FromSeconds(60)), $"the device daemon did not die: {Log}");
+    public void AwaitDeath() => Assert.True(_process.WaitForExit(Patience), $"the device daemon did not die: {Log}");
 
     public void Dispose()
     {
@@ -93,7 +96,7 @@ internal sealed class DeviceDaemon : IDisposable
         var path = Path.Combine(Path.GetTempPath(), $"lightvm-notify-{Guid.NewGuid():n}");
         notify = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
         notify.Bind(new UnixDomainSocketEndPoint(path));
-        var start = new ProcessStartInfo(Path.Combine(Dom0.Build, "bin", "lightvm"), ["devd", .. options]) { RedirectStandardError = true };
+        var start = new ProcessStartInfo(Dom0.Lightvm, ["devd", .. options]) { RedirectStandardError = true };
         start.Environment["NOTIFY_SOCKET"] = path;
         if (crashPoint is not null) start.Environment["LIGHTVM_CRASH_AT"] = crashPoint;
         return new DeviceDaemon(start);

@@ -1,6 +1,7 @@
 using LightVM.Configuration;
 using LightVM.Domains;
 using LightVM.Hosts;
+using LightVM.Linux;
 
 namespace LightVM.Lab;
 
@@ -15,11 +16,16 @@ public abstract class DeviceTests : IDisposable
     private const string Prefix = "dev-";
 
     private readonly string _before;
+    private readonly HashSet<string> _kept = KeptFiles();
     private readonly Stack<Action> _undo = new();
+    private readonly List<DeviceDaemon> _daemons = [];
+    private readonly RunningDeviceDaemon? _daemon;
 
-    protected DeviceTests(XenContractHost contract)
+    /// <param name="daemon">The one that runs all the time, where there is one.</param>
+    protected DeviceTests(XenContractHost contract, RunningDeviceDaemon? daemon = null)
     {
         Contract = contract;
+        _daemon = daemon;
         _before = contract.DescribeTraces();
     }
 
@@ -29,20 +35,44 @@ public abstract class DeviceTests : IDisposable
 
     protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public virtual void Dispose()
+    /// <summary>What device daemons wrote during this test.</summary>
+    protected string DaemonLog => string.Join("\nthe next one:\n", _daemons.Select(daemon => daemon.Log).Prepend(_daemon?.Log ?? ""));
+
+    public void Dispose()
+    {
+        try
+        {
+            CleanUp();
+        }
+        finally
+        {
+            foreach (var daemon in _daemons) daemon.Dispose();
+            GC.SuppressFinalize(this);
+        }
+    }
+
+    private void CleanUp()
     {
         foreach (var domain in Host.ListDomains().Where(domain => domain.Name.StartsWith(Prefix, StringComparison.Ordinal) && domain.State != Hypervisor.DomainState.Dying)) Host.DestroyDomain(domain.Key);
         while (_undo.TryPop(out var undo)) undo();
         AssertNothingLeft();
-        GC.SuppressFinalize(this);
     }
 
     protected void AssertNothingLeft()
     {
         var now = "";
         GuestTests.AssertEventually(
-            () => (now = Contract.DescribeTraces()) == _before,
-            () => $"left behind; before:\n{_before}\nafter:\n{now}\nthe daemon:\n{DeviceDaemonProcess.Log}");
+            () => (now = Contract.DescribeTraces()) == _before && KeptFiles().IsSubsetOf(_kept),
+            () => $"left behind; before:\n{_before}\nafter:\n{now}\nfiles: {string.Join(", ", KeptFiles().Except(_kept))}\nthe daemon:\n{DaemonLog}");
+    }
+
+    /// <summary>A device daemon for this test, until it has been looked at what is left.</summary>
+    /// <param name="crashAt">A point at which it dies.</param>
+    private protected DeviceDaemon StartDaemon(string? crashAt = null)
+    {
+        var daemon = crashAt is null ? DeviceDaemon.Start() : DeviceDaemon.StartToCrash(crashAt);
+        _daemons.Add(daemon);
+        return daemon;
     }
 
     /// <summary>Does something at the test's end, before it is looked at what is left.</summary>
@@ -60,6 +90,11 @@ public abstract class DeviceTests : IDisposable
         AtEnd(() => File.Delete(path));
         return path;
     }
+
+    /// <summary>What this toolstack keeps of domains.</summary>
+    private static HashSet<string> KeptFiles() => new DirectoryInfo(RunFolder.Path) is { Exists: true } folder
+        ? folder.EnumerateDirectories().SelectMany(kind => kind.EnumerateFiles()).Select(file => file.FullName).ToHashSet() // locks and the daemon's own are above them
+        : [];
 
     /// <summary>A guest that needs nothing, and has no drivers.</summary>
     protected Domain CreateTiny(string name, Action<DomainConfigDraft>? change = null)

@@ -11,6 +11,9 @@ internal static class Dom0
     /// <summary>Kernels and ramdisks of real guests, which the lab's image brings.</summary>
     public const string Guests = "/guests";
 
+    /// <summary>The program that is being tested, for what needs a process of its own.</summary>
+    public static string Lightvm { get; } = Path.Combine(Build, "bin", "lightvm");
+
     public static string TinyKernel { get; } = Path.Combine(Build, "guests", "tiny.elf");
 
     /// <summary>Runs a program to its end; output and errors together. Xen's tools are found beside xl.</summary>

@@ -55,7 +55,7 @@ internal sealed class LinuxGuest
     }
 
     /// <summary>Has the guest do something.</summary>
-    public void Tell(string command) => _host.Consoles.Send(Domain.Key, $"{command}\n", TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+    public void Tell(string command) => _host.Consoles.Send(Domain.Key, $"{command}\n", TimeSpan.FromMinutes(4), TestContext.Current.CancellationToken);
 
     /// <summary>Has the guest do something, and waits until it says what came of it.</summary>
     public void Ask(string command, string answer)

@@ -5,5 +5,8 @@ public sealed class RunningDeviceDaemon : IDisposable
 {
     private readonly DeviceDaemon _daemon = DeviceDaemon.Start();
 
+    /// <summary>What it wrote so far.</summary>
+    public string Log => _daemon.Log;
+
     public void Dispose() => _daemon.Dispose(); // as hard as it gets: nothing may depend on its taking leave
 }
