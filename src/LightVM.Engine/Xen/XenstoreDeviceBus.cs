@@ -125,6 +125,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         if (kinds.Count == 0) return;
         var lists = new XenstoreBatch();
         foreach (var kind in kinds) lists.List($"{BackendRoot}/{kind}/{domain.Id}");
+        lists.List(Root(domain.Id));
         var answers = _pipeline.Ask(lists);
         var devices = new List<(DeviceKind, int)>();
         var nodes = new XenstoreBatch();
@@ -144,8 +145,10 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         var failure = RunScripts(domain.Id, devices, patience);
         // The front halves first: a back half whose front is gone closes by itself.
         var fronts = new XenstoreBatch();
-        fronts.Remove($"{Root(domain.Id)}/device");
-        fronts.Remove($"/libxl/{domain.Id}/device");
+        // Of a domain that was not published yet there is nothing else.
+        var isAlone = XenstorePipeline.Names(answers[^1]) is ["device"];
+        fronts.Remove(isAlone ? Root(domain.Id) : $"{Root(domain.Id)}/device");
+        fronts.Remove(isAlone ? $"/libxl/{domain.Id}" : $"/libxl/{domain.Id}/device");
         AwaitKernel(domain.Id, devices, patience, () =>
         {
             _pipeline.Apply(fronts);

@@ -22,8 +22,12 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
 {
     private const string Connected = "connected";
 
-    /// <summary>After which time there is another look at what nothing will be heard of: a store that failed, loop devices that wait for their backend, newcomers.</summary>
-    private static readonly TimeSpan SecondLook = TimeSpan.FromMilliseconds(250);
+    /// <summary>
+    /// After which time there is another look at what nothing will be heard of: a store that failed, loop devices that wait for their
+    /// backend, newcomers. The first is soon after a device has come, and each waits twice as long as the one before.
+    /// </summary>
+    private static readonly TimeSpan FirstLook = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan LastLook = TimeSpan.FromMilliseconds(640);
 
     /// <summary>For how long a device is a newcomer whose driver does not say that it has taken it.</summary>
     private static readonly TimeSpan NewcomerTime = TimeSpan.FromSeconds(10);
@@ -44,6 +48,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
     private bool _needsScan;
     private long _lastPing;
     private long _lastLook;
+    private TimeSpan _nextLook = LastLook;
 
     /// <param name="servesAll">Whether devices of other toolstacks are set up, too.</param>
     public Hotplug(IHypervisor hypervisor, IHostDevices host, DeviceTable table, DaemonLog log, ServiceNotifier notifier, bool servesAll)
@@ -139,10 +144,23 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
             }
 
             PingWhenDue();
-            SetAutoclear();
-            if (_newcomers.Count > 0) Try("look at new devices", VerifyNewcomers);
+            if (Stopwatch.GetElapsedTime(_lastLook) >= _nextLook) LookAgain();
             if (_needsScan) Try("look at the devices", Scan);
         }
+    }
+
+    private void LookAgain()
+    {
+        SetAutoclear();
+        if (_newcomers.Count > 0) Try("look at new devices", VerifyNewcomers);
+        _lastLook = Stopwatch.GetTimestamp();
+        _nextLook = _nextLook * 2 < LastLook ? _nextLook * 2 : LastLook;
+    }
+
+    private void LookSoon()
+    {
+        _lastLook = Stopwatch.GetTimestamp();
+        _nextLook = FirstLook;
     }
 
     private void Handle(KernelEvent read)
@@ -302,6 +320,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
         done.Write($"{key.BackendPath}/hotplug-status", Connected);
         CrashPoints.Reach(CrashPoints.VbdBeforePhysical);
         Announce(key, done);
+        LookSoon();
         CrashPoints.Reach(CrashPoints.VbdAfterPhysical);
         _log.Info($"{key}: '{disk.Target}' is {path}{(disk.Access == DiskAccess.ReadOnly ? ", read-only" : "")}");
     }
@@ -335,8 +354,6 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
 
     private void VerifyNewcomers()
     {
-        if (_lastLook != 0 && Stopwatch.GetElapsedTime(_lastLook) < SecondLook) return;
-        _lastLook = Stopwatch.GetTimestamp();
         Verify([.. _newcomers.Keys]);
         foreach (var (key, end) in _newcomers)
         {
@@ -492,7 +509,7 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
     {
         var patience = _notifier.PingInterval ?? Timeout.InfiniteTimeSpan;
         if (!_needsScan && _newcomers.Count == 0 && _table.LoopsWithoutAutoclear().Count == 0) return patience;
-        return patience < TimeSpan.Zero || patience > SecondLook ? SecondLook : patience;
+        return patience < TimeSpan.Zero || patience > _nextLook ? _nextLook : patience;
     }
 
     private void PingWhenDue()
