@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# run-in-lab.sh [OTHERS [SAMPLES [PROCESS-SAMPLES]]]: the part of the benchmark that needs a Xen. Runs in dom0, in an
+# run-in-lab.sh [OTHERS [SAMPLES [PROCESS-SAMPLES [DEVICE-OTHERS]]]]: the part of the benchmark that needs a Xen. Runs in dom0, in an
 # installed build; on a real dom0 as well as in the lab. Results go to $LIGHTVM_BENCH_OUTPUT (default: ./bench-results).
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 build=$(dirname "$here")
-others=${1:-0,100,250,500} samples=${2:-40} process_samples=${3:-10}
+others=${1-0,100,250,500} samples=${2:-40} process_samples=${3:-10} device_others=${4-0,200}
 
 grep -qs control_d /proc/xen/capabilities || {
   echo "run-in-lab.sh: this is not the control domain of a Xen" >&2
@@ -18,14 +18,21 @@ export DOTNET_EnableWriteXorExecute=0 DOTNET_CLI_TELEMETRY_OPTOUT=1 NO_COLOR=1
 arguments=(
   --kernel "$build/guests/tiny.elf"
   --baseline "$here/baseline"
-  --others "$others"
-  --samples "$samples"
-  --process-samples "$process_samples"
   --output "${LIGHTVM_BENCH_OUTPUT:-bench-results}"
 )
-[[ -x $build/bin/lightvm ]] && arguments+=(--lightvm "$build/bin/lightvm")
+lightvm=()
+[[ -x $build/bin/lightvm ]] && lightvm=(--lightvm "$build/bin/lightvm")
+shell=()
 if pwsh=$(command -v pwsh); then
-  arguments+=(--pwsh "$pwsh" --cmdlet "$here/cmdlet.ps1" --module "$build/module/LightVM")
+  shell=(--pwsh "$pwsh" --cmdlet "$here/cmdlet.ps1" --module "$build/module/LightVM")
 fi
 
-exec "$here/LightVM.Bench" xen "${arguments[@]}"
+if [[ $others ]]; then
+  "$here/LightVM.Bench" xen "${arguments[@]}" --others "$others" --samples "$samples" --process-samples "$process_samples" \
+    "${lightvm[@]}" "${shell[@]}"
+fi
+# Half as many: there are twice as many guests, and xl takes seconds for each.
+if [[ $device_others && ${lightvm[*]} ]]; then
+  "$here/LightVM.Bench" devices "${arguments[@]}" --others "$device_others" --samples "$((samples / 2))" \
+    --process-samples "$(((process_samples + 1) / 2))" --blocks 3 "${lightvm[@]}"
+fi

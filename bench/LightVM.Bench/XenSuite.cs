@@ -44,15 +44,15 @@ internal sealed class XenSuite(XenSuiteOptions options)
     public void Run(DirectoryInfo output)
     {
         using var work = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs);
-        using var engine = new EngineContender(work);
-        var contenders = new List<IContender> { new BaselineContender(options.Baseline, work), engine };
+        using var host = LvmHost.OpenXen();
+        var contenders = new List<IContender> { new BaselineContender(options.Baseline, work), new EngineContender(host, work) };
         var timed = Path.Combine(Path.GetDirectoryName(options.Baseline)!, "timed");
         if (XlContender.Find() is { } xl) contenders.Add(new XlContender(xl, timed, work));
         if (options.Lightvm is not null) contenders.Add(new LightvmContender(options.Lightvm, timed, work));
         if (options.Pwsh is not null && options.CmdletScript is not null) contenders.Add(new CmdletContender(options.Pwsh, options.CmdletScript, options.Module, work));
 
-        var crowd = new Crowd(engine.Host, work);
-        if (engine.Host.ListDomains().Count > 1) Results.Progress("guests are running already; they are not counted among the others");
+        var crowd = new Crowd(host, work);
+        if (host.ListDomains().Count > 1) Results.Progress("guests are running already; they are not counted among the others");
         try
         {
             foreach (var contender in contenders) contender.Create(contender.IsProcess ? 1 : 5, (_, _) => { }); // warm
@@ -61,7 +61,7 @@ internal sealed class XenSuite(XenSuiteOptions options)
                 Results.Progress($"{others} others: starting them");
                 crowd.Grow(others, _results);
                 for (var block = 0; block < options.Blocks; block++) RunBlock(contenders, block, others);
-                Listing.Measure(engine.Host, others, options.Samples, _results);
+                Listing.Measure(host, others, options.Samples, _results);
                 Report(contenders, others);
             }
 
@@ -69,7 +69,7 @@ internal sealed class XenSuite(XenSuiteOptions options)
         }
         finally
         {
-            foreach (var contender in contenders.OfType<IDisposable>().Where(contender => contender != engine)) contender.Dispose();
+            foreach (var contender in contenders.OfType<IDisposable>()) contender.Dispose();
             Results.Progress("removing the others");
             crowd.Remove();
             _results.Write(output, "xen");
@@ -119,86 +119,4 @@ internal sealed class XenSuite(XenSuiteOptions options)
         var line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
         return int.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024.0;
     }
-}
-
-/// <summary>The guests that run beside.</summary>
-internal sealed class Crowd(LvmHost host, GuestFiles files)
-{
-    private readonly List<Domains.Domain> _members = [];
-
-    public void Grow(int count, Results results)
-    {
-        while (_members.Count < count)
-        {
-            var begin = Stopwatch.GetTimestamp();
-            var member = host.CreateDomain(files.Config($"crowd-{Environment.ProcessId}-{_members.Count}"));
-            results.Sample("create-nth", _members.Count, Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
-            _members.Add(member);
-            if (_members.Count % 50 == 0) Results.Progress($"{_members.Count} others");
-        }
-
-        Settle();
-    }
-
-    public void Remove()
-    {
-        foreach (var member in _members) host.DestroyDomain(member.Key);
-        _members.Clear();
-    }
-
-    /// <summary>Waits until they have booted: a guest that does still takes the processor from what is measured.</summary>
-    private void Settle()
-    {
-        for (var attempt = 0; attempt < 60; attempt++)
-        {
-            var before = CpuTime();
-            Thread.Sleep(1000);
-            if (CpuTime() - before < TimeSpan.FromMilliseconds(50)) return;
-        }
-
-        Results.Progress("the others do not come to rest; measuring all the same");
-    }
-
-    private TimeSpan CpuTime() => host.ListDomains().Where(domain => !domain.IsControlDomain).Aggregate(TimeSpan.Zero, (sum, domain) => sum + domain.CpuTime);
-}
-
-/// <summary>The guest that everybody creates, in every language.</summary>
-internal sealed class GuestFiles : IDisposable
-{
-    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("lightvm-bench-");
-
-    public GuestFiles(string kernel, int memoryMiB, int pauseMs)
-    {
-        Kernel = kernel;
-        MemoryMiB = memoryMiB;
-        PauseMs = pauseMs;
-        Json = Path.Combine(_directory.FullName, "guest.json");
-        DomainConfigJson.WriteFile(Config("guest"), Json, overwrite: false);
-    }
-
-    public string Kernel { get; }
-
-    public int MemoryMiB { get; }
-
-    /// <summary>
-    /// Milliseconds to wait after each creation and each destruction, so that the daemons (xenstored, xenconsoled) are done with
-    /// one guest before the next is measured.
-    /// </summary>
-    public int PauseMs { get; }
-
-    /// <summary>A configuration file for lightvm and the cmdlet.</summary>
-    public string Json { get; }
-
-    public DomainConfig Config(string name) =>
-        DomainConfig.From(new DomainConfigDraft { Name = name, Kernel = Kernel, MemoryMiB = MemoryMiB, VcpuCount = 1 });
-
-    /// <summary>A configuration file for xl.</summary>
-    public string Xl(string name)
-    {
-        var path = Path.Combine(_directory.FullName, "guest.cfg");
-        File.WriteAllText(path, $"name = \"{name}\"\ntype = \"pv\"\nkernel = \"{Kernel}\"\nmemory = {MemoryMiB}\nvcpus = 1\n");
-        return path;
-    }
-
-    public void Dispose() => _directory.Delete(recursive: true);
 }

@@ -22,12 +22,14 @@
 #include <xenstore.h>
 #include <xentoollog.h>
 
+#include "devices.h"
+
 #define MAX_MEMORY_SLACK_KIB 1024ul
 
-enum { DOMAIN, LIMITS, PORTS, MEMORY, KERNEL, BUILD, BOOT, GRANTS, PUBLISH, START, STEPS };
+enum { DOMAIN, LIMITS, PORTS, DEVICES, MEMORY, KERNEL, BUILD, BOOT, GRANTS, PUBLISH, BACKENDS, START, STEPS };
 
-static const char *const step_names[STEPS] = { "domain", "limits", "ports",  "memory",  "kernel",
-                                               "build",  "boot",   "grants", "publish", "start" };
+static const char *const step_names[STEPS] = { "domain", "limits", "ports",  "devices", "memory",   "kernel",
+                                               "build",  "boot",   "grants", "publish", "backends", "start" };
 
 struct options {
     const char *kernel_path;
@@ -35,6 +37,7 @@ struct options {
     int count;
     int warm_up;
     unsigned int pause_ms;
+    struct devices devices;
     bool keep;
     bool paused;
 };
@@ -225,6 +228,8 @@ static int build(struct xc_dom_image *dom, struct guest *guest, const struct opt
     TRY(publish(guest, options->memory_mib * UINT64_C(1024), store_port, dom->pv_p2m[dom->xenstore_pfn], console_port,
                 dom->pv_p2m[dom->console_pfn]));
     at[PUBLISH] = now_ms();
+    TRY(devices_await(store, &options->devices, guest->id));
+    at[BACKENDS] = now_ms();
     return 0;
 }
 
@@ -257,6 +262,9 @@ static int create(struct guest *guest, const struct options *options, double *at
     TRY(console_port);
     at[PORTS] = now_ms();
 
+    TRY(devices_attach(store, &options->devices, guest->id, guest->uuid));
+    at[DEVICES] = now_ms();
+
     struct xc_dom_image *dom = xc_dom_allocate(xc, NULL, NULL);
     TRY(dom ? 0 : -1);
     int result = build(dom, guest, options, (uint32_t)store_port, (uint32_t)console_port, at);
@@ -267,9 +275,11 @@ static int create(struct guest *guest, const struct options *options, double *at
     return result;
 }
 
-static void destroy(const struct guest *guest)
+static void destroy(const struct guest *guest, const struct options *options)
 {
     xc_domain_destroy(xc, guest->id);
+    if (devices_detach(store, &options->devices, guest->id))
+        die("devices_detach");
     withdraw(guest);
 }
 
@@ -296,7 +306,7 @@ static int run(const struct options *options)
         if (result || !options->keep || i < 0) {
             double before = now_ms();
             if (guest.id)
-                destroy(&guest);
+                destroy(&guest, options);
             destroyed = now_ms() - before;
         }
         if (result)
@@ -310,7 +320,8 @@ static int run(const struct options *options)
 
 static void usage(FILE *output)
 {
-    fprintf(output, "usage: baseline --kernel FILE [--memory MIB] [--count N] [--warm-up N] [--pause MS] [--keep] [--paused]\n");
+    fprintf(output, "usage: baseline --kernel FILE [--memory MIB] [--vif BRIDGE] [--disk FILE] [--count N] [--warm-up N] [--pause MS] [--keep] "
+                    "[--paused]\n");
 }
 
 int main(int argc, char **argv)
@@ -319,12 +330,13 @@ int main(int argc, char **argv)
         { "kernel", required_argument, NULL, 'k' }, { "memory", required_argument, NULL, 'm' },
         { "count", required_argument, NULL, 'n' },  { "warm-up", required_argument, NULL, 'w' },
         { "pause", required_argument, NULL, 's' },  { "keep", no_argument, NULL, 'K' },
-        { "paused", no_argument, NULL, 'p' },       { "help", no_argument, NULL, 'h' },
+        { "paused", no_argument, NULL, 'p' },       { "vif", required_argument, NULL, 'v' },
+        { "disk", required_argument, NULL, 'd' },   { "help", no_argument, NULL, 'h' },
         { 0 },
     };
     struct options options = { .memory_mib = 4, .count = 1 };
     int option;
-    while ((option = getopt_long(argc, argv, "k:m:n:w:s:Kph", known, NULL)) > 0) {
+    while ((option = getopt_long(argc, argv, "k:m:n:w:s:Kpv:d:h", known, NULL)) > 0) {
         switch (option) {
         case 'k': options.kernel_path = optarg; break;
         case 'm': options.memory_mib = (unsigned int)strtoul(optarg, NULL, 10); break;
@@ -333,6 +345,8 @@ int main(int argc, char **argv)
         case 's': options.pause_ms = (unsigned int)strtoul(optarg, NULL, 10); break;
         case 'K': options.keep = true; break;
         case 'p': options.paused = true; break;
+        case 'v': options.devices.bridge = optarg; break;
+        case 'd': options.devices.disk = optarg; break;
         case 'h': usage(stdout); return 0;
         default: usage(stderr); return 2;
         }
@@ -347,6 +361,7 @@ int main(int argc, char **argv)
     xc = xc_interface_open(logger, logger, 0);
     if (!xc)
         die("xc_interface_open");
+    devices_open(&options.devices);
     store = xs_open(XS_OPEN_SOCKETONLY);
     if (!store)
         die("xs_open");

@@ -14,12 +14,10 @@ internal sealed class BaselineContender(string program, GuestFiles files) : ICon
 
     public void Create(int count, Action<string, double> sample)
     {
-        var lines = Child.Run(program,
-            "--kernel", files.Kernel,
-            "--memory", Text(files.MemoryMiB),
-            "--count", Text(count),
-            "--warm-up", Text(WarmUp),
-            "--pause", Text(files.PauseMs)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        List<string> arguments = ["--kernel", files.Kernel, "--memory", Text(files.MemoryMiB), "--count", Text(count), "--warm-up", Text(WarmUp), "--pause", Text(files.PauseMs)];
+        if (files.Devices.Bridge is { } bridge) arguments.AddRange(["--vif", bridge]);
+        if (files.Devices.Disk is { } disk) arguments.AddRange(["--disk", disk]);
+        var lines = Child.Run(program, arguments).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         var columns = lines[0].Split(',');
         foreach (var line in lines.Skip(1))
         {

@@ -1,11 +1,13 @@
 namespace LightVM.Bench.Contenders;
 
 /// <summary>Xen's own toolstack: a process for each creation, as its users have it.</summary>
-internal sealed class XlContender(string xl, string timed, GuestFiles files) : IContender
+/// <param name="name">Part of the names of its series.</param>
+/// <param name="script">Runs in place of Xen's hotplug scripts; null for these.</param>
+internal sealed class XlContender(string xl, string timed, GuestFiles files, string name = "xl", string? script = null) : IContender
 {
     private int _number;
 
-    public string Name => "xl";
+    public string Name => name;
 
     public bool IsProcess => true;
 
@@ -17,10 +19,10 @@ internal sealed class XlContender(string xl, string timed, GuestFiles files) : I
     {
         for (var i = 0; i < count; i++)
         {
-            var name = $"xl-{Environment.ProcessId}-{_number++}";
-            sample("create-xl", Child.Number(Child.Run(timed, xl, "create", "-q", files.Xl(name))));
+            var guest = $"{name}-{Environment.ProcessId}-{_number++}";
+            sample($"create-{name}", Child.Number(Child.Run(timed, xl, "create", "-q", files.Xl(guest, script))));
             Thread.Sleep(files.PauseMs);
-            sample("destroy-xl", Child.Number(Child.Run(timed, xl, "destroy", name)));
+            sample($"destroy-{name}", Child.Number(Child.Run(timed, xl, "destroy", guest)));
             Thread.Sleep(files.PauseMs);
         }
     }

@@ -13,7 +13,7 @@ namespace LightVM.Domains;
 /// </summary>
 internal sealed class DomainCreation
 {
-    /// <summary>Traces: one activity "create", with one "create/STEP" for each step.</summary>
+    /// <summary>Traces: one activity "create", with one "create/STEP" for each step, and "create/reserve" before them where there are devices.</summary>
     public static readonly ActivitySource Activities = new("LightVM.Engine");
 
     private static readonly Meter Meter = new("LightVM.Engine");
@@ -155,6 +155,7 @@ internal sealed class DomainCreation
         IReadOnlyList<Device> devices = [.. config.Vifs.Select((vif, index) => new NetworkDevice(index, vif)), .. config.Vbds.Select(DiskDevice.Of)];
         if (devices.Count > 0)
         {
+            using var activity = Activities.StartActivity("create/reserve");
             devices = bus.Reserve(uuid, devices);
             draft.Vifs = devices.OfType<NetworkDevice>().Select(network => network.Config).ToList();
         }

@@ -46,6 +46,8 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
     {
         var nodes = new XenstoreBatch();
         WriteRoot(nodes, domain.Id);
+        // The kernel takes changes in their order: it makes all backends before it looks at what else is in them.
+        foreach (var device in devices) WriteBack(nodes, domain.Id, device);
         foreach (var device in devices) Write(nodes, domain.Id, device);
         _pipeline.Commit(nodes);
     }
@@ -53,15 +55,17 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
     public void AwaitBackends(DomainKey domain, IReadOnlyList<Device> devices, TimeSpan patience, CancellationToken cancellation)
     {
         var begin = Stopwatch.GetTimestamp();
-        var paths = devices.Select(device => $"{Back(domain.Id, device.Kind, device.Id)}/hotplug-status").ToArray();
         // Most often they are ready by now: the kernel and the daemon worked while the guest's memory was filled.
-        if (!AllReady(domain, devices, paths))
+        var pending = NotReady(domain, devices);
+        if (pending.Count > 0)
         {
-            WithWatches(paths, waiter =>
+            // Each watch begins with an event: what happens before it is set is not missed.
+            WithWatches(pending.Select(device => StatusOf(domain, device)).ToArray(), waiter =>
             {
-                while (!AllReady(domain, devices, paths))
+                while (pending.Count > 0)
                 {
-                    if (!waiter(patience - Stopwatch.GetElapsedTime(begin), cancellation)) throw NotReady(domain, devices, paths, patience);
+                    if (!waiter(patience - Stopwatch.GetElapsedTime(begin), cancellation)) throw TooLate(domain, pending, patience);
+                    pending = NotReady(domain, pending);
                 }
             });
         }
@@ -204,19 +208,30 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, "a guest can be asked to power off, to reboot and to suspend"),
     };
 
-    private bool AllReady(DomainKey domain, IReadOnlyList<Device> devices, string[] paths)
+    private static string StatusOf(DomainKey domain, Device device) => $"{Back(domain.Id, device.Kind, device.Id)}/hotplug-status";
+
+    /// <summary>The devices that are not ready yet. Errors: what the daemon says, DeviceFailure for one that is there no more.</summary>
+    private List<Device> NotReady(DomainKey domain, IReadOnlyList<Device> devices)
     {
-        var states = _pipeline.Read(paths);
-        for (var i = 0; i < paths.Length; i++)
+        var states = _pipeline.Read(devices.Select(device => StatusOf(domain, device)).ToArray());
+        var pending = new List<Device>();
+        for (var i = 0; i < devices.Count; i++)
         {
-            if (states[i] == Connected) continue;
-            if (states[i] is null) throw new LvmException(ErrorIds.DeviceFailure, $"its {KindName(devices[i].Kind)} {devices[i].Id} was taken away");
-            if (states[i] != "error") return false;
-            var back = Back(domain.Id, devices[i].Kind, devices[i].Id);
-            throw Failure(devices[i], _pipeline.Read([$"{back}/hotplug-error"])[0] ?? "it did not say why");
+            switch (states[i])
+            {
+                case Connected:
+                    break;
+                case null:
+                    throw new LvmException(ErrorIds.DeviceFailure, $"its {KindName(devices[i].Kind)} {devices[i].Id} was taken away");
+                case "error":
+                    throw Failure(devices[i], _pipeline.Read([$"{Back(domain.Id, devices[i].Kind, devices[i].Id)}/hotplug-error"])[0] ?? "it did not say why");
+                default:
+                    pending.Add(devices[i]);
+                    break;
+            }
         }
 
-        return true;
+        return pending;
     }
 
     /// <summary>netback has offered as many queues as it has: the guest, which does not run yet, takes no more than it is offered.</summary>
@@ -238,10 +253,8 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         return new LvmException(id, $"{KindName(device.Kind)} {device.Id}: {problem}");
     }
 
-    private LvmException NotReady(DomainKey domain, IReadOnlyList<Device> devices, string[] paths, TimeSpan patience)
+    private LvmException TooLate(DomainKey domain, List<Device> late, TimeSpan patience)
     {
-        var states = _pipeline.Read(paths);
-        var late = devices.Where((_, i) => states[i] != Connected).ToList();
         var words = late.Select(device =>
         {
             var name = $"{KindName(device.Kind)} {device.Id}";

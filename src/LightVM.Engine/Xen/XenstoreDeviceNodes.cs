@@ -47,6 +47,15 @@ internal static class XenstoreDeviceNodes
         nodes.SetPermissions(Root(domain), new(0, XenstoreRights.None), new(domain, XenstoreRights.Read));
     }
 
+    /// <summary>The back half's directory, to be there before <see cref="Write"/>: by it the kernel knows of a device.</summary>
+    public static void WriteBack(XenstoreBatch nodes, uint domain, Device device)
+    {
+        if (device is ConsoleDevice) return; // it stands by itself
+        var back = Back(domain, device.Kind, device.Id);
+        nodes.Write(back, "");
+        nodes.SetPermissions(back, new(0, XenstoreRights.None), new(domain, XenstoreRights.Read));
+    }
+
     public static void Write(XenstoreBatch nodes, uint domain, Device device)
     {
         switch (device)
@@ -195,8 +204,6 @@ internal static class XenstoreDeviceNodes
     private static string BeginBack(XenstoreBatch nodes, uint domain, Device device)
     {
         var back = Back(domain, device.Kind, device.Id);
-        nodes.Write(back, "");
-        nodes.SetPermissions(back, new(0, XenstoreRights.None), new(domain, XenstoreRights.Read));
         nodes.Write($"{back}/frontend", Front(domain, device.Kind, device.Id));
         nodes.Write($"{back}/frontend-id", Text(domain));
         nodes.Write($"{back}/online", "1");

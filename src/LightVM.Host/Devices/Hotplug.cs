@@ -315,7 +315,6 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
         }
 
         done.Write($"{key.BackendPath}/node", path);
-        done.Write($"{key.BackendPath}/physical-device-path", path);
         done.Write($"{key.BackendPath}/physical-device", Numbers(major, minor)); // with this one the kernel opens it
         done.Write($"{key.BackendPath}/hotplug-status", Connected);
         CrashPoints.Reach(CrashPoints.VbdBeforePhysical);
@@ -441,8 +440,8 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
             }
         }
 
-        var values = _pipeline.Read(keys.SelectMany(Backend.PathsOf).ToArray());
-        return keys.Select((key, i) => new Backend(key, values.Skip(i * Backend.NodeCount).Take(Backend.NodeCount).ToArray())).ToArray();
+        var values = new Queue<string?>(_pipeline.Read(keys.SelectMany(Backend.PathsOf).ToArray()));
+        return keys.Select(key => new Backend(key, Backend.PathsOf(key).Select(_ => values.Dequeue()).ToArray())).ToArray();
     }
 
     private Backend Read(DeviceKey key) => new(key, _pipeline.Read(Backend.PathsOf(key).ToArray()));
@@ -558,9 +557,8 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
     /// <summary>A backend's nodes, those that matter here.</summary>
     private readonly record struct Backend(DeviceKey Key, IReadOnlyList<string?> Nodes)
     {
-        private static readonly string[] Names = ["toolstack", "frontend", "online", "hotplug-status", "mac", "bridge", "params", "type", "mode", "physical-device", "removal"];
-
-        public static int NodeCount => Names.Length;
+        private static readonly string[] OfInterface = ["toolstack", "frontend", "online", "hotplug-status", "removal", "mac", "bridge"];
+        private static readonly string[] OfDisk = ["toolstack", "frontend", "online", "hotplug-status", "removal", "params", "type", "mode", "physical-device"];
 
         public bool IsOurs => Nodes[0] == Toolstack;
 
@@ -571,21 +569,23 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
         public bool IsLetGo => Nodes[2] == "0";
 
         /// <summary>Whether its nodes are to go with it. Not what xl takes away: its scripts read them after the kernel has done its part.</summary>
-        public bool IsForRemoval => IsOurs && IsLetGo && Nodes[10] is not null;
+        public bool IsForRemoval => IsOurs && IsLetGo && Nodes[4] is not null;
 
         public string? HotplugStatus => Nodes[3];
 
         /// <summary>In the one spelling that addresses are compared in.</summary>
-        public string? Mac => Nodes[4] is { } text && MacAddress.TryParse(text, out var mac, out _) ? mac : null;
+        public string? Mac => IsInterface && Nodes[5] is { } text && MacAddress.TryParse(text, out var mac, out _) ? mac : null;
 
-        public string? Bridge => string.IsNullOrEmpty(Nodes[5]) ? null : Nodes[5];
+        public string? Bridge => IsInterface && Nodes[6] is { Length: > 0 } bridge ? bridge : null;
 
-        public DiskAccess Access => Nodes[8] is { } mode && mode.StartsWith('w') ? DiskAccess.ReadWrite : DiskAccess.ReadOnly;
+        public DiskAccess Access => !IsInterface && Nodes[7] is { } mode && mode.StartsWith('w') ? DiskAccess.ReadWrite : DiskAccess.ReadOnly;
 
-        public DiskConfig? Disk => Nodes[6] is { Length: > 0 } path ? new DiskConfig(path, Nodes[7] == "file" ? DiskType.File : DiskType.Phy, "", Access) : null;
+        public DiskConfig? Disk => !IsInterface && Nodes[5] is { Length: > 0 } path ? new DiskConfig(path, Nodes[6] == "file" ? DiskType.File : DiskType.Phy, "", Access) : null;
 
-        public string? PhysicalDevice => Nodes[9];
+        public string? PhysicalDevice => IsInterface ? null : Nodes[8];
 
-        public static IEnumerable<string> PathsOf(DeviceKey key) => Names.Select(name => $"{key.BackendPath}/{name}");
+        private bool IsInterface => Key.Kind == DeviceKind.Network;
+
+        public static IEnumerable<string> PathsOf(DeviceKey key) => (key.Kind == DeviceKind.Network ? OfInterface : OfDisk).Select(name => $"{key.BackendPath}/{name}");
     }
 }
