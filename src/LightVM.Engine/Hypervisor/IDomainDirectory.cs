@@ -92,7 +92,7 @@ public interface IDomainDirectory : IDisposable
     /// <summary>The restarts that were begun and did not end.</summary>
     IReadOnlyList<(Guid Uuid, DomainConfig Config)> UnfinishedRestarts();
 
-    /// <summary>Begins to watch for domains that begin and end.</summary>
+    /// <summary>Begins to watch for domains that end.</summary>
     IDomainWatch Watch();
 
     /// <summary>

@@ -14,7 +14,6 @@ internal sealed class XenstoreDomainWatch : IDomainWatch
         try
         {
             pipeline.Watch("@releaseDomain", "ends");
-            pipeline.Watch("@introduceDomain", "begins");
         }
         catch (LvmException)
         {
