@@ -43,6 +43,7 @@ internal sealed class CommandLine
             .. BlockCommands.Make(this),
             InfoCommand.Make(this),
             CheckCommand.Make(this),
+            ServiceCommand.Make(this),
             DevdCommand.Make(this),
             ConfigCommand.Make(this),
             ScriptCommand.Make(this),

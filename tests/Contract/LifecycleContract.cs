@@ -266,6 +266,17 @@ public abstract class LifecycleContract(ContractHost contract) : ContractTests(c
     }
 
     [Fact]
+    public void A_guest_that_ends_at_once_is_returned_by_its_creation_before_it_is_destroyed()
+    {
+        using var actions = new RunningActions(Host);
+        for (var round = 0; round < 10; round++)
+        {
+            var domain = Create(draft => (draft.CommandLine, draft.OnPoweroff) = ("off", LifecycleAction.Destroy));
+            Assert.Null(Lifecycle.WaitFor(domain.Key, DomainCondition.Removed, Patiently, Cancellation));
+        }
+    }
+
+    [Fact]
     public void Ends_from_before_it_ran_are_attended_to_as_well()
     {
         var domain = Create(draft => (draft.CommandLine, draft.OnPoweroff) = ("off", LifecycleAction.Destroy));

@@ -3,6 +3,7 @@ using LightVM.Devices;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Services;
 using LightVM.Simulation;
 using LightVM.Xen;
 
@@ -25,7 +26,7 @@ public sealed class LvmHost : IDisposable
     {
     }
 
-    private LvmHost(IHypervisor hypervisor, IDomainDirectory directory, IDeviceBus bus, ImageCache images)
+    private LvmHost(IHypervisor hypervisor, IDomainDirectory directory, IDeviceBus bus, ImageCache images, Func<LvmHost, IManagedService>? daemon = null)
     {
         _hypervisor = hypervisor;
         _directory = directory;
@@ -33,6 +34,7 @@ public sealed class LvmHost : IDisposable
         Devices = new DomainDevices(_context);
         Lifecycle = new DomainLifecycle(_context);
         Consoles = new DomainConsoles(_context);
+        Services = new HostServices(daemon is null ? [] : [daemon(this)]);
     }
 
     /// <summary>The devices of the host's domains.</summary>
@@ -44,6 +46,9 @@ public sealed class LvmHost : IDisposable
     /// <summary>The consoles of the host's domains.</summary>
     public DomainConsoles Consoles { get; }
 
+    /// <summary>The daemons of this toolstack on the host.</summary>
+    public HostServices Services { get; }
+
     /// <summary>Opens the Xen that this machine runs under. Errors: XenNotRunning, XenNotPrivileged, XenLibraryMissing, XenLibraryMismatch, XenstoreUnavailable.</summary>
     public static LvmHost OpenXen()
     {
@@ -51,7 +56,7 @@ public sealed class LvmHost : IDisposable
         try
         {
             var directory = XenstoreDirectory.Open();
-            return new LvmHost(hypervisor, directory, directory.OpenDeviceBus());
+            return new LvmHost(hypervisor, directory, directory.OpenDeviceBus(), new ImageCache(), _ => new DeviceDaemonService());
         }
         catch
         {
@@ -65,7 +70,11 @@ public sealed class LvmHost : IDisposable
     {
         var machine = new SimulatedMachine(options ?? new SimulatedHostOptions());
         return new LvmHost(
-            new SimulatedHypervisor(machine), new SimulatedDirectory(machine), new SimulatedDeviceBus(machine), new ImageCache((SimulatedKernel.Path, SimulatedKernel.Create())));
+            new SimulatedHypervisor(machine),
+            new SimulatedDirectory(machine),
+            new SimulatedDeviceBus(machine),
+            new ImageCache((SimulatedKernel.Path, SimulatedKernel.Create())),
+            host => new SimulatedDeviceDaemon(host));
     }
 
     /// <summary>The hypervisor, its CPUs, and its memory as of now.</summary>
@@ -140,6 +149,15 @@ public sealed class LvmHost : IDisposable
     /// </summary>
     public Domain CreateDomain(DomainConfig config, CancellationToken cancellation = default)
     {
+        if (config.Uuid is null)
+        {
+            var draft = config.ToDraft();
+            draft.Uuid = Guid.NewGuid();
+            config = DomainConfig.From(draft);
+        }
+
+        // Held until it has been looked at: its guest may end at once, and what shall happen then has time until this returns.
+        using var hold = _directory.HoldDomain(config.Uuid!.Value, HostContext.HoldPatience);
         var (key, record) = DomainCreation.Run(_context.ForCreation, config, cancellation);
         var now = DateTimeOffset.UtcNow;
         // A guest that ended at once is gone only when somebody removed it: then there is nothing to tell but what was made.
@@ -176,7 +194,11 @@ public sealed class LvmHost : IDisposable
     /// <summary>Destroys a domain at once, with its devices and all that is published of it, whoever created it. Errors: DomainGone, DomainProtected.</summary>
     public void DestroyDomain(DomainKey key) => Lifecycle.Destroy(key);
 
-    public void Dispose() => _context.Dispose();
+    public void Dispose()
+    {
+        Services.Dispose();
+        _context.Dispose();
+    }
 
     private Domain Change(DomainKey key, string operation, Action<DomainInfo> change)
     {
