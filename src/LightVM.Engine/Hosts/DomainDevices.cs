@@ -188,7 +188,16 @@ public sealed class DomainDevices
                 ?? throw new LvmException(ErrorIds.DeviceNotFound, kind == DeviceKind.Network ? $"it has no network adapter {id}" : $"it has no disk {VirtualDevice.NameOf(id) ?? $"{id}"}");
             // A guest that has ended lets go of nothing any more.
             var ended = info.State is DomainState.Shutdown or DomainState.Crashed;
-            _host.Bus.Detach(key, kind, id, force || ended, patience ?? _host.DevicePatience, cancellation);
+            try
+            {
+                _host.Bus.Detach(key, kind, id, force || ended, patience ?? _host.DevicePatience, cancellation);
+            }
+            catch (LvmException error) when (error.ErrorId == ErrorIds.DeviceBusy)
+            {
+                Remember(key, config => Removed(config, device)); // it goes when the guest lets go of it
+                throw;
+            }
+
             Remember(key, config => Removed(config, device));
             return info;
         });
@@ -206,6 +215,8 @@ public sealed class DomainDevices
 
     private static DomainConfigDraft Added(DomainConfigDraft config, Device device)
     {
+        // In the place of one that another toolstack took away, or that the guest let go of later.
+        Removed(config, device);
         if (device is NetworkDevice network) config.Vifs = [.. config.Vifs ?? [], network.Config];
         if (device is DiskDevice disk) config.Vbds = [.. config.Vbds ?? [], disk.Config];
         return config;
