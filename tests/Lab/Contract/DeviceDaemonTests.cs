@@ -10,7 +10,7 @@ using LightVM.Errors;
 
 namespace LightVM.Lab;
 
-/// <summary>The device daemon at its work, alone, beside xl, and dying at every point of it.</summary>
+/// <summary>The device daemon at its work, alone and beside xl. How it dies at every point of it: <see cref="DeviceCrashTests"/>.</summary>
 public sealed class DeviceDaemonTests(XenContractHost host) : ContractTests(host), IClassFixture<XenContractHost>
 {
     private const string Bridge = "xenbr0";
@@ -160,135 +160,7 @@ public sealed class DeviceDaemonTests(XenContractHost host) : ContractTests(host
         Host.DestroyDomain(Create(draft => draft.Vbds = [File(image)]).Key);
     }
 
-    // --- crashes ----------------------------------------------------------------------------------------------------------
-
-    public static TheoryData<string> AddPoints =>
-    [
-        "vif-event", "vif-before-bridge", "vif-after-bridge", "vif-before-status", "vif-after-status",
-        "vbd-event", "vbd-before-loop", "vbd-after-loop", "vbd-before-physical", "vbd-after-physical", "vbd-before-autoclear", "vbd-after-autoclear",
-    ];
-
-    [Theory]
-    [MemberData(nameof(AddPoints))]
-    public async Task A_start_in_which_the_daemon_dies_comes_to_its_end_with_the_next(string point)
-    {
-        var image = Image("crash.img");
-        using var dying = DeviceDaemon.StartToCrash(point);
-        var creation = Task.Run(() => Create(WithDevices(image)), Cancellation);
-        dying.AwaitDeath();
-
-        using var next = DeviceDaemon.Start();
-        var domain = await creation;
-        AssertWorks(domain, image);
-        Host.DestroyDomain(domain.Key);
-    }
-
-    public static TheoryData<string> RemovePoints =>
-        ["remove-event", "remove-before-forget", "remove-after-forget", "remove-before-loop", "remove-after-loop"];
-
-    [Theory]
-    [MemberData(nameof(RemovePoints))]
-    public void A_removal_in_which_the_daemon_dies_leaves_nothing(string point)
-    {
-        var image = Image("crash.img");
-        using var dying = DeviceDaemon.StartToCrash(point);
-        var domain = Create(WithDevices(image));
-        AssertWorks(domain, image);
-        Host.DestroyDomain(domain.Key);
-        dying.AwaitDeath();
-
-        using var next = DeviceDaemon.Start();
-        Host.DestroyDomain(Create(WithDevices(image)).Key); // nothing of it is in anybody's way
-    }
-
-    [Theory]
-    [InlineData("remove-before-nodes")]
-    [InlineData("remove-after-nodes")]
-    public void What_a_guest_let_go_of_for_nobody_is_taken_away_even_so(string point)
-    {
-        using var dying = DeviceDaemon.StartToCrash(point);
-        var domain = Create(draft => draft.Vifs = [new NetworkConfig(null, null, Bridge)]);
-        // As of a toolstack that asked, had no patience, and is gone when the guest obeys.
-        Dom0.Output("xenstore-write", $"/local/domain/0/backend/vif/{domain.Id}/0/online", "0");
-        Dom0.Output("xenstore-write", $"/local/domain/{domain.Id}/device/vif/0/state", "6");
-        dying.AwaitDeath();
-
-        using var next = DeviceDaemon.Start();
-        foreach (var path in new[] { $"/local/domain/0/backend/vif/{domain.Id}/0", $"/local/domain/{domain.Id}/device/vif/0", $"/libxl/{domain.Id}/device/vif/0" })
-            AssertEventually(() => Dom0.Run("xenstore-exists", path).ExitCode != 0, $"{path} is still there");
-    }
-
-    [Theory]
-    [InlineData("reserve-before-hold")]
-    [InlineData("reserve-after-hold")]
-    public void A_request_in_which_the_daemon_dies_fails_and_the_next_is_done(string point)
-    {
-        var image = Image("crash.img");
-        using var dying = DeviceDaemon.StartToCrash(point);
-        AssertFails(ErrorIds.DeviceDaemonUnavailable, () => Create(WithDevices(image)));
-        dying.AwaitDeath();
-
-        using var next = DeviceDaemon.Start();
-        var domain = Create(WithDevices(image));
-        AssertWorks(domain, image);
-        Host.DestroyDomain(domain.Key);
-    }
-
-    [Theory]
-    [InlineData("scan-before-store")]
-    [InlineData("scan-before-takeover")]
-    [InlineData("scan-before-orphans")]
-    [InlineData("scan-after-orphans")]
-    [InlineData("scan-after-cleaning")]
-    public void A_daemon_that_dies_while_it_takes_over_harms_nothing(string point)
-    {
-        var image = Image("crash.img");
-        Domain domain;
-        using (DeviceDaemon.Start()) domain = Create(WithDevices(image));
-        using (var dying = DeviceDaemon.StartToCrash(point)) dying.AwaitDeath();
-
-        using var next = DeviceDaemon.Start();
-        AssertWorks(domain, image);
-        Host.DestroyDomain(domain.Key);
-        Host.DestroyDomain(Create(WithDevices(image)).Key);
-    }
-
-    [Theory]
-    [InlineData("add-before-error")]
-    [InlineData("add-after-error")]
-    public void What_failed_fails_after_a_crash_too(string point)
-    {
-        using var dying = DeviceDaemon.StartToCrash(point);
-        var domain = Create();
-        // Not asked for before: a bridge that went in between.
-        Device[] devices = [new NetworkDevice(0, new NetworkConfig(null, "00:16:3e:7f:00:03", "nobridge"))];
-        Contract.Bus.Attach(domain.Key, devices);
-        dying.AwaitDeath();
-
-        using var next = DeviceDaemon.Start();
-        AssertFails(ErrorIds.BridgeNotFound, () => Contract.Bus.AwaitBackends(domain.Key, devices, TimeSpan.FromSeconds(60), Cancellation));
-        Host.DestroyDomain(domain.Key);
-    }
-
-    private static Action<DomainConfigDraft> WithDevices(string image) => draft =>
-    {
-        draft.Vifs = [new NetworkConfig(null, null, Bridge)];
-        draft.Vbds = [File(image)];
-    };
-
     private static DiskConfig File(string image) => new(image, DiskType.File, "xvda", DiskAccess.ReadWrite);
-
-    private void AssertWorks(Domain domain, string image)
-    {
-        Assert.Equal(Bridge, BridgeOf(domain));
-        var disk = Assert.Single(Host.Devices.ListDisks(domain));
-        Assert.Equal(Xvda, disk.DeviceId);
-        Assert.Equal(image, ReadLine($"/sys/block/{Path.GetFileName(disk.BlockDevice)}/loop/backing_file"));
-        Assert.Single(Directory.GetDirectories("/sys/block", "loop*"), loop => Directory.Exists($"{loop}/loop") && ReadLine($"{loop}/loop/backing_file") == image);
-        // What the kernel opened is what the store says.
-        var numbers = ReadLine($"/sys/bus/xen-backend/devices/vbd-{domain.Id}-{Xvda}/physical_device").Split(':').Select(number => int.Parse(number, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
-        Assert.Equal(ReadLine($"/sys/block/{Path.GetFileName(disk.BlockDevice)}/dev").Split(':').Select(number => int.Parse(number, CultureInfo.InvariantCulture)), numbers);
-    }
 
     private static string BridgeOf(Domain domain) => Path.GetFileName(Directory.ResolveLinkTarget($"/sys/class/net/vif{domain.Id}.0/master", returnFinalTarget: false)!.FullName);
 

@@ -8,39 +8,6 @@ namespace LightVM.Lab;
 public sealed class DeviceErrorTests(XenContractHost contract) : DeviceTests(contract), IClassFixture<XenContractHost>
 {
     [Fact]
-    public void A_disk_that_somebody_else_uses_is_refused_whoever_it_is()
-    {
-        StartDaemon();
-        var image = Image("busy.img");
-        Dom0.Output("mke2fs", "-q", image);
-
-        // dom0 itself: mounted, by way of a loop device, which as a block device is as busy.
-        var folder = Directory.CreateTempSubdirectory("lightvm-mount-").FullName;
-        Dom0.Output("mount", "-o", "loop", image, folder);
-        try
-        {
-            var device = Dom0.Output("losetup", "--noheadings", "--output", "NAME", "--associated", image).Trim();
-            AssertCreateFails(ErrorIds.DiskInUse, FileDisk(image));
-            AssertCreateFails(ErrorIds.DiskInUse, FileDisk(image, access: DiskAccess.ReadOnly));
-            AssertCreateFails(ErrorIds.DiskInUse, new DiskConfig(device, DiskType.Phy, "xvda", DiskAccess.ReadWrite));
-        }
-        finally
-        {
-            Dom0.Output("umount", folder);
-            Directory.Delete(folder);
-        }
-
-        // A guest of xl, which writes it.
-        var config = $"name='dev-busy'\nkernel='{Dom0.TinyKernel}'\nmemory=4\ndisk=['format=raw,vdev=xvda,access=rw,target={image}']\n";
-        Dom0.Output("xl", "create", "-q", Contract.WriteFile("busy.cfg", System.Text.Encoding.UTF8.GetBytes(config)));
-        AssertCreateFails(ErrorIds.DiskInUse, FileDisk(image));
-        Host.DestroyDomain(Host.GetDomain("dev-busy").Key);
-
-        // Now it is free.
-        CreateTiny("free", draft => draft.Vbds = [FileDisk(image)]);
-    }
-
-    [Fact]
     public void Without_a_device_daemon_there_are_no_devices()
     {
         AssertFails(ErrorIds.DeviceDaemonUnavailable, () => CreateTiny("none", draft => draft.Vifs = [Vif()]));
@@ -123,8 +90,6 @@ public sealed class DeviceErrorTests(XenContractHost contract) : DeviceTests(con
         Assert.Single(Host.Devices.ListNetworkAdapters(domain));
         Assert.Single(Host.Devices.ListDisks(domain));
     }
-
-    private void AssertCreateFails(string errorId, DiskConfig disk) => AssertFails(errorId, () => CreateTiny("refused", draft => draft.Vbds = [disk]));
 
     private LvmException AssertFails(string errorId, Action action)
     {
