@@ -84,7 +84,10 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
         }
         finally
         {
-            SetAutoclear(); // from here on the kernel looks after them
+            // From here on the kernel looks after them.
+            SetAutoclear();
+            var inKernel = LinuxDevices.KernelDevices();
+            foreach (var key in _table.Keys.Where(key => !inKernel.Contains(key))) Forget(key);
         }
     }
 
