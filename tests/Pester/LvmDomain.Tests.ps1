@@ -124,7 +124,6 @@ Describe 'New-LvmDomain' {
         @{ Id = 'InsufficientMemory'; Category = 'LimitsExceeded'; With = @{ MemoryMiB = 16777216 } }
         @{ Id = 'RamdiskNotFound'; Category = 'ObjectNotFound'; With = @{ MemoryMiB = 4; Ramdisk = '/does/not/exist' } }
         @{ Id = 'CpuNotFound'; Category = 'InvalidArgument'; With = @{ MemoryMiB = 4; CpuMap = , @(255) } }
-        @{ Id = 'BridgeNotFound'; Category = 'ObjectNotFound'; With = @{ MemoryMiB = 4; Vif = @{ Bridge = 'nosuchbridge' } } }
         @{ Id = 'DomainNameTaken'; Category = 'ResourceExists'; With = @{ Name = 'Domain-0'; MemoryMiB = 4 } }
     ) {
         $before = @(Get-LvmDomain).Count
