@@ -277,7 +277,7 @@ test_lab() {
   # One processor: with two, a dom0 has hung, rarely.
   start_lab "$test_lab" --memory 4096 --cpus 1
   local log=$artifacts/lab.log
-  lab run "$test_lab" --timeout 2400 -- 'cd /lightvm/lab && dotnet LightVM.Contract.dll -noColor' </dev/null 2>&1 | tee "$log" || true
+  lab run "$test_lab" --timeout 3000 -- 'cd /lightvm/lab && dotnet LightVM.Contract.dll -noColor' </dev/null 2>&1 | tee "$log" || true
   count_xunit "$log"
   if lab run "$test_lab" -- 'command -v pwsh >/dev/null' </dev/null; then
     # As the tests find them in the tree: the help's examples are run as well.

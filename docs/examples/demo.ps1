@@ -28,7 +28,7 @@ Show-Step 'New-LvmDomain demo, three times' { New-LvmDomain -Path $config -Name 
 Show-Step 'Get-LvmDomain demo*' { Get-LvmDomain demo* }
 Show-Step 'Get-LvmConsole demo1' { Get-LvmConsole demo1 }
 # A demonstration leaves a daemon that runs alone, and takes the one that it needed away again.
-$wasRunning = (Get-LvmService devd).Status -eq 'Running'
+$wasRunning = (Get-LvmService devd).State -eq 'Running'
 if (-not $wasRunning) { Show-Step 'Start-LvmService devd' { Start-LvmService devd -PassThru } }
 Show-Step 'Add-LvmNetworkAdapter demo1' { Add-LvmNetworkAdapter demo1 -IpAddress 10.0.0.2 -PassThru }
 Show-Step 'Get-LvmDomain demo* | Get-LvmNetworkAdapter | Remove-LvmNetworkAdapter' { Get-LvmDomain demo* | Get-LvmNetworkAdapter | Remove-LvmNetworkAdapter -Confirm:$false }
