@@ -43,6 +43,7 @@ struct options {
 };
 
 struct guest {
+    bool has_root; /* its directory of the store came with its devices */
     uint32_t id;
     uint8_t uuid[16];
     char uuid_text[37];
@@ -133,8 +134,10 @@ static int write_nodes(xs_transaction_t transaction, const struct guest *guest, 
     struct xs_permissions readable[] = { { .id = 0, .perms = XS_PERM_NONE }, { .id = guest->id, .perms = XS_PERM_READ } };
     struct xs_permissions its_own[] = { { .id = guest->id, .perms = XS_PERM_NONE } };
 
-    TRY(write_text(transaction, root, ""));
-    TRY(xs_set_permissions(store, transaction, root, readable, 2) ? 0 : -1);
+    if (!guest->has_root) {
+        TRY(write_text(transaction, root, ""));
+        TRY(xs_set_permissions(store, transaction, root, readable, 2) ? 0 : -1);
+    }
     TRY(write_below(transaction, root, "vm", vm));
     TRY(write_below(transaction, root, "name", guest->name));
     TRY(write_number(transaction, root, "domid", guest->id));
@@ -263,6 +266,7 @@ static int create(struct guest *guest, const struct options *options, double *at
     at[PORTS] = now_ms();
 
     TRY(devices_attach(store, &options->devices, guest->id, guest->uuid));
+    guest->has_root = devices_any(&options->devices);
     at[DEVICES] = now_ms();
 
     struct xc_dom_image *dom = xc_dom_allocate(xc, NULL, NULL);

@@ -87,28 +87,19 @@ static void own(struct writer *writer, const char *path, uint32_t owner, uint32_
 
 static void begin_front(struct writer *writer, uint32_t domain, const struct paths *paths)
 {
-    put(writer, paths->front, NULL, "");
-    own(writer, paths->front, domain, 0);
     put(writer, paths->front, "backend", paths->back);
+    own(writer, paths->front, domain, 0);
     put(writer, paths->front, "backend-id", "0");
     put(writer, paths->front, "state", "1");
 }
 
 static void begin_back(struct writer *writer, const struct paths *paths, const char *id)
 {
-    put(writer, paths->back, "frontend", paths->front);
     put(writer, paths->back, "frontend-id", id);
     put(writer, paths->back, "online", "1");
     put(writer, paths->back, "state", "1");
     put(writer, paths->back, "script", "/bin/true");
     put(writer, paths->back, "toolstack", "lightvm");
-}
-
-static void begin_libxl(struct writer *writer, const struct paths *paths, const char *id)
-{
-    put(writer, paths->libxl, "frontend", paths->front);
-    put(writer, paths->libxl, "backend", paths->back);
-    put(writer, paths->libxl, "frontend-id", id);
 }
 
 static void write_vif(struct writer *writer, uint32_t domain, const char *id, const char *mac, const char *bridge)
@@ -123,8 +114,7 @@ static void write_vif(struct writer *writer, uint32_t domain, const char *id, co
     put(writer, paths.back, "type", "vif");
     put(writer, paths.back, "hotplug-status", "");
     put(writer, paths.back, "bridge", bridge);
-    begin_libxl(writer, &paths, id);
-    put(writer, paths.libxl, "handle", "0");
+    put(writer, paths.libxl, "backend", paths.back);
     put(writer, paths.libxl, "mac", mac);
 }
 
@@ -140,7 +130,8 @@ static void write_vbd(struct writer *writer, uint32_t domain, const char *id, co
     put(writer, paths.back, "mode", "w");
     put(writer, paths.back, "dev", "xvda");
     put(writer, paths.back, "hotplug-status", "");
-    begin_libxl(writer, &paths, id);
+    put(writer, paths.libxl, "backend", paths.back);
+    put(writer, paths.libxl, "frontend", paths.front);
     put(writer, paths.libxl, "params", disk);
     put(writer, paths.libxl, "type", "phy");
     put(writer, paths.libxl, "dev", "xvda");
@@ -161,7 +152,7 @@ static bool write_all(struct writer *writer, const struct devices *devices, uint
         if (!has(devices, kind))
             continue;
         struct paths paths = paths_of(domain, kind);
-        put(writer, paths.back, NULL, "");
+        put(writer, paths.back, "frontend", paths.front);
         own(writer, paths.back, 0, domain);
     }
     if (devices->bridge)

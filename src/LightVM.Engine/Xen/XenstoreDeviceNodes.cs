@@ -47,12 +47,15 @@ internal static class XenstoreDeviceNodes
         nodes.SetPermissions(Root(domain), new(0, XenstoreRights.None), new(domain, XenstoreRights.Read));
     }
 
-    /// <summary>The back half's directory, to be there before <see cref="Write"/>: by it the kernel knows of a device.</summary>
+    /// <summary>
+    /// The back half's directory, to be there before <see cref="Write"/>: by it the kernel knows of a device. It comes with its first
+    /// node, which is dom0's alone; what is made in it afterwards takes the permissions that it has got by then.
+    /// </summary>
     public static void WriteBack(XenstoreBatch nodes, uint domain, Device device)
     {
         if (device is ConsoleDevice) return; // it stands by itself
         var back = Back(domain, device.Kind, device.Id);
-        nodes.Write(back, "");
+        nodes.Write($"{back}/frontend", Front(domain, device.Kind, device.Id));
         nodes.SetPermissions(back, new(0, XenstoreRights.None), new(domain, XenstoreRights.Read));
     }
 
@@ -150,7 +153,7 @@ internal static class XenstoreDeviceNodes
         if (config.Rate is not null && RateLimit.TryParse(config.Rate, out var rate, out _)) nodes.Write($"{back}/rate", $"{Text(rate.BytesPerInterval)},{Text(rate.IntervalMicroseconds)}");
 
         var libxl = BeginLibxl(nodes, domain, device);
-        nodes.Write($"{libxl}/handle", Text(device.Id));
+        if (device.Id != 0) nodes.Write($"{libxl}/handle", Text(device.Id));
         nodes.Write($"{libxl}/mac", mac);
     }
 
@@ -171,6 +174,7 @@ internal static class XenstoreDeviceNodes
         nodes.Write($"{back}/hotplug-status", "");
 
         var libxl = BeginLibxl(nodes, domain, device);
+        nodes.Write($"{libxl}/frontend", Front(domain, device.Kind, device.Id)); // xl asks for a disk's alone
         nodes.Write($"{libxl}/params", config.Target);
         nodes.Write($"{libxl}/type", "phy");
         nodes.Write($"{libxl}/dev", config.VirtualDevice);
@@ -193,9 +197,8 @@ internal static class XenstoreDeviceNodes
     private static string BeginFront(XenstoreBatch nodes, uint domain, Device device)
     {
         var front = Front(domain, device.Kind, device.Id);
-        nodes.Write(front, "");
+        nodes.Write($"{front}/backend", Back(domain, device.Kind, device.Id)); // the guest reads it, and the directory comes with it
         nodes.SetPermissions(front, new(domain, XenstoreRights.None), new(0, XenstoreRights.Read));
-        nodes.Write($"{front}/backend", Back(domain, device.Kind, device.Id));
         nodes.Write($"{front}/backend-id", "0");
         nodes.Write($"{front}/state", Text((int)DeviceState.Initialising));
         return front;
@@ -204,7 +207,6 @@ internal static class XenstoreDeviceNodes
     private static string BeginBack(XenstoreBatch nodes, uint domain, Device device)
     {
         var back = Back(domain, device.Kind, device.Id);
-        nodes.Write($"{back}/frontend", Front(domain, device.Kind, device.Id));
         nodes.Write($"{back}/frontend-id", Text(domain));
         nodes.Write($"{back}/online", "1");
         nodes.Write($"{back}/state", Text((int)DeviceState.Initialising));
@@ -216,9 +218,7 @@ internal static class XenstoreDeviceNodes
     private static string BeginLibxl(XenstoreBatch nodes, uint domain, Device device)
     {
         var libxl = Libxl(domain, device.Kind, device.Id);
-        nodes.Write($"{libxl}/frontend", Front(domain, device.Kind, device.Id));
         nodes.Write($"{libxl}/backend", Back(domain, device.Kind, device.Id));
-        nodes.Write($"{libxl}/frontend-id", Text(domain));
         return libxl;
     }
 

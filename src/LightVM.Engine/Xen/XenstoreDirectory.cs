@@ -232,7 +232,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         var vm = $"{VmRoot}/{domain.Key.Uuid}";
         var nodes = new XenstoreBatch();
 
-        XenstoreDeviceNodes.WriteRoot(nodes, id);
+        if (domain.Config is { Vifs.Count: 0, Vbds.Count: 0 }) XenstoreDeviceNodes.WriteRoot(nodes, id); // else it came with the devices
         nodes.Write($"{root}/vm", vm);
         nodes.Write($"{root}/name", domain.Name);
         nodes.Write($"{root}/domid", Text(id));
