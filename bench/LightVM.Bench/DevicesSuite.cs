@@ -47,10 +47,10 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
     /// </summary>
     private static readonly Dictionary<(string Devices, string Who), int> MostRequests = new()
     {
-        [("vif", "toolstack")] = 29 + 5,
-        [("vif", "devd")] = 7,
-        [("vif-disk", "toolstack")] = 58 + 10,
-        [("vif-disk", "devd")] = 18,
+        [("vif", "toolstack")] = 28,
+        [("vif", "devd")] = 11,
+        [("vif-disk", "toolstack")] = 63,
+        [("vif-disk", "devd")] = 25,
     };
 
     private readonly Results _results = new();
