@@ -1,8 +1,10 @@
 using LightVM.Configuration;
 using LightVM.Consoles;
 using LightVM.Devices;
+using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Contract;
 
@@ -48,6 +50,26 @@ internal sealed class FailingHypervisor(IHypervisor inner, int failingCall) : IH
         Count();
         return new FailingImage(this, inner.AllocateMemory(id, shape, memoryKiB, ports));
     }
+
+    public void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation)
+    {
+        Count();
+        inner.SaveDomain(id, stream, control, cancellation);
+    }
+
+    public GuestRings RestoreDomain(uint id, in DomainShape shape, SafeFileHandle stream, in GuestPorts ports, CancellationToken cancellation)
+    {
+        Count();
+        return inner.RestoreDomain(id, shape, stream, ports, cancellation);
+    }
+
+    public void Resume(uint id) => inner.Resume(id);
+
+    public bool CanSaveLive(uint id) => inner.CanSaveLive(id);
+
+    public IReadOnlyList<CpuidLeaf> GetDomainCpu(uint id) => inner.GetDomainCpu(id);
+
+    public IReadOnlyList<CpuidLeaf> GetHostCpu(GuestType type) => inner.GetHostCpu(type);
 
     public void Pause(uint id) => inner.Pause(id);
 
@@ -133,6 +155,14 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
     public void EndRestart(Guid uuid) => inner.EndRestart(uuid);
 
     public IReadOnlyList<(Guid Uuid, DomainConfig Config)> UnfinishedRestarts() => inner.UnfinishedRestarts();
+
+    public void NoteSuspension(Guid uuid, Suspension suspension) => inner.NoteSuspension(uuid, suspension);
+
+    public void EndSuspension(Guid uuid) => inner.EndSuspension(uuid);
+
+    public IReadOnlyList<(Guid Uuid, Suspension Suspension)> Suspensions() => inner.Suspensions();
+
+    public void NoteResumed(DomainKey key) => inner.NoteResumed(key);
 
     public IDomainWatch Watch() => inner.Watch();
 

@@ -4,12 +4,14 @@ using LightVM.Configuration;
 using LightVM.Devices;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Domains;
 
 /// <summary>
 /// Makes one domain, in two halves: <see cref="Prepare"/> needs no kernel, <see cref="Execute"/> turns what it made into
-/// a running guest. Each half is a table of named steps; when one fails, all that were done are undone, last first.
+/// a running guest; or, from a saved one, by <see cref="Restore"/>. All are tables of named steps; when one fails, all that were done
+/// are undone, last first.
 /// </summary>
 internal sealed class DomainCreation
 {
@@ -27,7 +29,8 @@ internal sealed class DomainCreation
     /// <summary>Room above the limit of a domain's memory for its special pages and tables; what xl gives (LIBXL_MAXMEM_CONSTANT).</summary>
     private const long MaxMemorySlackKiB = 1024;
 
-    private static readonly Step[] Prepare =
+    /// <summary>An empty domain: what every one begins as.</summary>
+    private static readonly Step[] Begin =
     [
         new("domain", c => c._id = c._hypervisor.CreateDomain(c._shape), c => c._hypervisor.Destroy(c._id)),
         new("vcpus", c => { if (c._config.CpuMap.Count > 0) c._hypervisor.SetVcpuAffinity(c._id, c._config.CpuMap); }),
@@ -36,7 +39,24 @@ internal sealed class DomainCreation
         new("ports", c => c._ports = new GuestPorts(c._hypervisor.AllocateEventChannel(c._id, 0), c._hypervisor.AllocateEventChannel(c._id, 0))),
         // Before the memory, so that the kernel's drivers and the device daemon do their part while the image is made.
         new("devices", c => { if (c._devices.Count > 0) c._bus.Attach(c.Key, c._devices); }, c => { if (c._devices.Count > 0) c._bus.DetachAll(c.Key, c._patience); }),
+    ];
+
+    private static readonly Step[] Prepare =
+    [
+        .. Begin,
         new("memory", c => c._image = c._hypervisor.AllocateMemory(c._id, c._shape, c._config.MemoryMiB * 1024L, c._ports), c => c._image!.Dispose()),
+    ];
+
+    /// <summary>A domain that has all it needs, published and started.</summary>
+    private static readonly Step[] Finish =
+    [
+        new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish()),
+        new("backends", c => { if (c._devices.Count > 0) c._bus.AwaitBackends(c.Key, c._devices, c._patience, c._cancellation); }),
+        new("start", c =>
+        {
+            c._beforeStart?.Invoke(c.Key);
+            if (!c._config.Paused) c._hypervisor.Unpause(c._id);
+        }),
     ];
 
     private static readonly Step[] Execute =
@@ -45,9 +65,15 @@ internal sealed class DomainCreation
         new("build", c => c._image!.Build()),
         new("boot", c => c._rings = c._image!.Boot()),
         new("grants", c => c._image!.SeedGrants()),
-        new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish()),
-        new("backends", c => { if (c._devices.Count > 0) c._bus.AwaitBackends(c.Key, c._devices, c._patience, c._cancellation); }),
-        new("start", c => { if (!c._config.Paused) c._hypervisor.Unpause(c._id); }),
+        .. Finish,
+    ];
+
+    /// <summary>In the place of a kernel: a saved guest's memory and vCPUs.</summary>
+    private static readonly Step[] Restore =
+    [
+        .. Begin,
+        new("restore", c => c._rings = c._hypervisor.RestoreDomain(c._id, c._shape, c._saved!, c._ports, c._cancellation)),
+        .. Finish,
     ];
 
     private readonly IHypervisor _hypervisor;
@@ -64,6 +90,8 @@ internal sealed class DomainCreation
     private readonly Stack<Step> _done = new();
     private readonly List<CreationStepTime> _times = new(Prepare.Length + Execute.Length);
 
+    private SafeFileHandle? _saved;
+    private Action<DomainKey>? _beforeStart;
     private uint _id;
     private GuestPorts _ports;
     private GuestRings _rings;
@@ -85,32 +113,58 @@ internal sealed class DomainCreation
     /// <summary>The names of all steps, in their order.</summary>
     public static IEnumerable<string> StepNames => Prepare.Concat(Execute).Select(step => step.Name);
 
+    /// <summary>The names of the steps of a restoration, in their order.</summary>
+    public static IEnumerable<string> RestoreStepNames => Restore.Select(step => step.Name);
+
     /// <summary>Checks all that can be checked beforehand, then creates the domain. Nothing is left of it when this throws.</summary>
-    public static (DomainKey Key, CreationRecord Record) Run(CreationHost host, DomainConfig config, CancellationToken cancellation)
+    public static (DomainKey Key, CreationRecord Record) Run(CreationHost host, DomainConfig config, CancellationToken cancellation) => Run(host, config, "create", () =>
     {
-        var (hypervisor, directory, bus, images, _) = host;
+        var (kernel, image) = host.Images.LoadKernel(config.Kernel ?? throw new LvmException(ErrorIds.KernelNotGiven, "the configuration names no kernel"));
+        var ramdisk = config.Ramdisk is null ? [] : host.Images.LoadRamdisk(config.Ramdisk);
+        image.CheckFits(config.Type, config.AddressSize, config.MemoryMiB, ramdisk.Length, config.Kernel);
+        return (settled, devices) => new DomainCreation(host, settled, devices, kernel, ramdisk, cancellation);
+    }, [Prepare, Execute], cancellation);
+
+    /// <summary>The same for a domain that was saved, here or elsewhere.</summary>
+    /// <param name="saved">Its memory and vCPUs: a file that stands at the begin of a migration stream, or a pipe.</param>
+    /// <param name="beforeStart">Called when all is there but the start; where it throws, all of it is undone.</param>
+    public static (DomainKey Key, CreationRecord Record) Run(CreationHost host, DomainConfig config, SafeFileHandle saved, Action<DomainKey>? beforeStart, CancellationToken cancellation) =>
+        Run(host, config, "restore", () => (settled, devices) => new DomainCreation(host, settled, devices, default, default, cancellation) { _saved = saved, _beforeStart = beforeStart }, [Restore], cancellation);
+
+    /// <summary>Checks whether a domain could be made here now, and settles its devices, which are given back: what <see cref="Run(CreationHost, DomainConfig, CancellationToken)"/> begins with.</summary>
+    public static void Check(CreationHost host, DomainConfig config)
+    {
+        CheckHost(host.Hypervisor.GetInfo(), config);
+        using var reservation = CheckDirectory(host, config);
+        var (settled, devices) = Settle(host.Bus, config);
+        host.Bus.Release(settled.Uuid!.Value, devices);
+    }
+
+    private static (DomainKey Key, CreationRecord Record) Run(
+        CreationHost host,
+        DomainConfig config,
+        string operation,
+        Func<Func<DomainConfig, IReadOnlyList<Device>, DomainCreation>> load,
+        Step[][] steps,
+        CancellationToken cancellation)
+    {
         var begin = Stopwatch.GetTimestamp();
-        using var activity = Activities.StartActivity("create");
+        using var activity = Activities.StartActivity(operation);
         activity?.SetTag("lightvm.domain.name", config.Name);
         try
         {
-            CheckHost(hypervisor.GetInfo(), config);
-            var (kernel, image) = images.LoadKernel(config.Kernel ?? throw new LvmException(ErrorIds.KernelNotGiven, "the configuration names no kernel"));
-            var ramdisk = config.Ramdisk is null ? [] : images.LoadRamdisk(config.Ramdisk);
-            image.CheckFits(config.Type, config.AddressSize, config.MemoryMiB, ramdisk.Length, config.Kernel);
-
-            using var reservation = directory.ReserveName(config.Name);
-            DomainNames.RequireFree(hypervisor, directory, config.Name);
-            if (config.Uuid is { } uuid) RequireFree(hypervisor, uuid);
-            var (settled, devices) = Settle(bus, config);
-            var creation = new DomainCreation(host, settled, devices, kernel, ramdisk, cancellation);
+            CheckHost(host.Hypervisor.GetInfo(), config);
+            var make = load();
+            using var reservation = CheckDirectory(host, config);
+            var (settled, devices) = Settle(host.Bus, config);
+            var creation = make(settled, devices);
             try
             {
-                creation.RunSteps(cancellation);
+                creation.RunSteps(operation, steps, cancellation);
             }
             catch
             {
-                bus.Release(settled.Uuid!.Value, devices);
+                host.Bus.Release(settled.Uuid!.Value, devices);
                 throw;
             }
 
@@ -119,7 +173,24 @@ internal sealed class DomainCreation
         catch (LvmException error)
         {
             activity?.SetStatus(ActivityStatusCode.Error, error.ErrorId);
-            throw error.During("create", config.Name);
+            throw error.During(operation, config.Name);
+        }
+    }
+
+    /// <summary>Takes the name, until the result is disposed, where it is free and the uuid as well.</summary>
+    private static IDisposable CheckDirectory(CreationHost host, DomainConfig config)
+    {
+        var reservation = host.Directory.ReserveName(config.Name);
+        try
+        {
+            DomainNames.RequireFree(host.Hypervisor, host.Directory, config.Name);
+            if (config.Uuid is { } uuid) RequireFree(host.Hypervisor, uuid);
+            return reservation;
+        }
+        catch
+        {
+            reservation.Dispose();
+            throw;
         }
     }
 
@@ -172,13 +243,12 @@ internal sealed class DomainCreation
         }
     }
 
-    private void RunSteps(CancellationToken cancellation)
+    private void RunSteps(string operation, Step[][] tables, CancellationToken cancellation)
     {
         try
         {
-            RunSteps(Prepare, cancellation);
-            RunSteps(Execute, cancellation);
-            _image!.Dispose();
+            foreach (var steps in tables) RunSteps(operation, steps, cancellation);
+            _image?.Dispose();
         }
         catch (Exception error)
         {
@@ -188,12 +258,12 @@ internal sealed class DomainCreation
         }
     }
 
-    private void RunSteps(Step[] steps, CancellationToken cancellation)
+    private void RunSteps(string operation, Step[] steps, CancellationToken cancellation)
     {
         foreach (var step in steps)
         {
             if (cancellation.IsCancellationRequested) throw new LvmException(ErrorIds.OperationCancelled, $"it was cancelled before step '{step.Name}'");
-            using var activity = Activities.StartActivity("create/" + step.Name);
+            using var activity = Activities.StartActivity($"{operation}/{step.Name}");
             var begin = Stopwatch.GetTimestamp();
             try
             {

@@ -4,48 +4,69 @@ using LightVM.Linux;
 
 namespace LightVM.Domains;
 
-/// <summary>
-/// Configurations of domains, one file each, named by uuid, in a folder of /run: they last as long as the machine runs, as domains do.
-/// </summary>
-internal sealed class ConfigFolder(string name)
+/// <summary>What is kept of domains, one file each, named by uuid, in folders of /run: it lasts as long as the machine runs, as domains do.</summary>
+internal static class RunRecords
 {
     /// <summary>What the domains of this toolstack are made of: what the device daemon reads of what shall happen when a guest ends.</summary>
-    public static ConfigFolder Domains { get; } = new("domains");
+    public static RunRecords<DomainConfig> Configs { get; } = new("domains", config => DomainConfigJson.Write(config), ReadConfig);
 
     /// <summary>Domains that are being restarted: destroyed by now, perhaps, and not yet created again.</summary>
-    public static ConfigFolder Restarts { get; } = new("restarts");
+    public static RunRecords<DomainConfig> Restarts { get; } = new("restarts", config => DomainConfigJson.Write(config), ReadConfig);
 
-    /// <summary>Keeps a configuration: whole, or what was there before. Errors: HostFileFailure.</summary>
-    public void Save(Guid uuid, DomainConfig config)
+    /// <summary>Domains that are suspended for a short time, and by whom they shall go on.</summary>
+    public static RunRecords<Suspension> Suspensions { get; } = new("suspensions", Suspension.Write, Suspension.Read);
+
+    private static DomainConfig? ReadConfig(string path)
     {
         try
         {
-            var path = RunFolder.FileIn(name, FileOf(uuid));
-            var temporary = $"{path}.new";
-            // Not through to a disk: this is a file system in memory. Renamed all the same, so that nobody reads half of it.
-            File.WriteAllBytes(temporary, DomainConfigJson.Write(config));
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new LvmException(ErrorIds.HostFileFailure, $"the configuration cannot be kept in '{Folder}': {error.Message.TrimEnd('.')}", error);
-        }
-    }
-
-    /// <summary>The configuration of a domain; null where none is kept, or none that can be read.</summary>
-    public DomainConfig? Find(Guid uuid)
-    {
-        try
-        {
-            return DomainConfigJson.ReadFile(Path.Combine(Folder, FileOf(uuid)), requireKernel: false);
+            return DomainConfigJson.ReadFile(path, requireKernel: false);
         }
         catch (InvalidConfigException)
         {
             return null;
         }
     }
+}
 
-    /// <summary>The uuids of all domains whose configuration is kept.</summary>
+/// <summary>One folder of them.</summary>
+/// <param name="read">Gives null for a file that is not there, or makes no sense.</param>
+internal sealed class RunRecords<T>(string name, Func<T, byte[]> write, Func<string, T?> read)
+    where T : class
+{
+    /// <summary>Keeps a record: whole, or what was there before. Errors: HostFileFailure.</summary>
+    public void Save(Guid uuid, T record)
+    {
+        try
+        {
+            var path = RunFolder.FileIn(name, FileOf(uuid));
+            var temporary = $"{path}.new";
+            // Not through to a disk: this is a file system in memory. Renamed all the same, so that nobody reads half of it.
+            File.WriteAllBytes(temporary, write(record));
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new LvmException(ErrorIds.HostFileFailure, $"what is to be known of the domain cannot be kept in '{Folder}': {error.Message.TrimEnd('.')}", error);
+        }
+    }
+
+    /// <summary>The record of a domain; null where none is kept, or none that can be read.</summary>
+    public T? Find(Guid uuid) => read(Path.Combine(Folder, FileOf(uuid)));
+
+    /// <summary>All records.</summary>
+    public IReadOnlyList<(Guid Uuid, T Record)> All()
+    {
+        var records = new List<(Guid, T)>();
+        foreach (var uuid in List())
+        {
+            if (Find(uuid) is { } record) records.Add((uuid, record));
+        }
+
+        return records;
+    }
+
+    /// <summary>The uuids of all domains of which something is kept.</summary>
     public IReadOnlyList<Guid> List()
     {
         var uuids = new List<Guid>();
@@ -58,7 +79,7 @@ internal sealed class ConfigFolder(string name)
         return uuids;
     }
 
-    /// <summary>Forgets a configuration. One that is not there is no error. Errors: HostFileFailure.</summary>
+    /// <summary>Forgets a record. One that is not there is no error. Errors: HostFileFailure.</summary>
     public void Remove(Guid uuid)
     {
         try
@@ -71,7 +92,7 @@ internal sealed class ConfigFolder(string name)
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new LvmException(ErrorIds.HostFileFailure, $"a configuration cannot be removed from '{Folder}': {error.Message.TrimEnd('.')}", error);
+            throw new LvmException(ErrorIds.HostFileFailure, $"a record cannot be removed from '{Folder}': {error.Message.TrimEnd('.')}", error);
         }
     }
 

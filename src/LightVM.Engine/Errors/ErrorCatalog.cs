@@ -69,6 +69,10 @@ public static class ErrorCatalog
         new(ErrorIds.ShutdownTimeout, ErrorKind.TimedOut, "Wait longer (-Timeout), or end the domain without its guest's consent (Stop-LvmDomain -Force, -TurnOff)."),
         new(ErrorIds.WaitTimeout, ErrorKind.TimedOut, "Wait longer (-Timeout), or look at the guest's console (Get-LvmConsole)."),
 
+        new(ErrorIds.SaveFailure, ErrorKind.Failure, "Check that there is room where the image goes; see the hypervisor's log (xl dmesg) and libxc's messages in this error."),
+        new(ErrorIds.RestoreFailure, ErrorKind.Failure, "Get-LvmImage (lightvm image) tells whether an image is whole; see the hypervisor's log (xl dmesg) and libxc's messages in this error."),
+        new(ErrorIds.SuspendTimeout, ErrorKind.TimedOut, "Its guest has to know how to suspend (Linux with Xen support does); look at its console, and wait longer (-Timeout) where it is only slow."),
+
         new(ErrorIds.DeviceDaemonUnavailable, ErrorKind.NotAvailable, "Start the device daemon (Start-LvmService devd, systemctl start lightvm-devd)."),
         new(ErrorIds.ServiceNotFound, ErrorKind.NotFound, "Get-LvmService lists the services there are."),
         new(ErrorIds.ServiceFailure, ErrorKind.Failure, "See the service's log: journalctl -u lightvm-devd, or /var/log/lightvm/devd.log."),

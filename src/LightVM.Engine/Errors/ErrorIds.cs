@@ -73,6 +73,11 @@ public static class ErrorIds
     public const string ShutdownTimeout = nameof(ShutdownTimeout);
     public const string WaitTimeout = nameof(WaitTimeout);
 
+    // Saved domains.
+    public const string SaveFailure = nameof(SaveFailure);
+    public const string RestoreFailure = nameof(RestoreFailure);
+    public const string SuspendTimeout = nameof(SuspendTimeout);
+
     // Daemons.
     public const string DeviceDaemonUnavailable = nameof(DeviceDaemonUnavailable);
     public const string ServiceNotFound = nameof(ServiceNotFound);

@@ -98,7 +98,7 @@ public sealed class DomainLifecycle
         void Prepare(DomainKey key)
         {
             _host.RequireGuest(key, "restart");
-            configs[key] = ConfigFor(key) ?? throw new LvmException(ErrorIds.DomainInvalidState, "another toolstack created it, so what it is made of is not known here");
+            configs[key] = _host.ConfigFor(key) ?? throw new LvmException(ErrorIds.DomainInvalidState, "another toolstack created it, so what it is made of is not known here");
         }
 
         Domain Finish(DomainKey key, bool ended)
@@ -229,7 +229,7 @@ public sealed class DomainLifecycle
                 Remove(key);
                 break;
             case LifecycleAction.Restart:
-                Recreate(key, ConfigFor(key)!, cancellation);
+                Recreate(key, _host.ConfigFor(key)!, cancellation);
                 break;
         }
 
@@ -260,6 +260,30 @@ public sealed class DomainLifecycle
     /// <summary>The restarts that were begun by somebody who has not finished them: not yet, or never will.</summary>
     internal IEnumerable<(Guid Uuid, string Name)> ListUnfinishedRestarts() => _host.Directory.UnfinishedRestarts().Select(restart => (restart.Uuid, restart.Config.Name));
 
+    /// <summary>The suspensions that were begun by somebody who has not ended them: not yet, or never will.</summary>
+    internal IEnumerable<(Guid Uuid, Suspension Suspension)> ListSuspensions() => _host.Directory.Suspensions();
+
+    /// <summary>
+    /// Lets a guest go on whose saver, or mover, is no more. Errors: DomainInvalidState when somebody is at it still.
+    /// </summary>
+    /// <returns>The domain that goes on; null when there was nothing to do.</returns>
+    internal string? FinishSuspension(Guid uuid)
+    {
+        using var hold = _host.Directory.HoldDomain(uuid, TimeSpan.Zero);
+        if (_host.Directory.Suspensions().FirstOrDefault(suspension => suspension.Uuid == uuid).Suspension is not { HandedOver: null } || FindLive(uuid) is not { } info)
+        {
+            if (FindLive(uuid) is null) _host.Directory.EndSuspension(uuid);
+            return null;
+        }
+
+        _host.Bus.WithdrawRequest(info.Key);
+        var name = _host.NameOf(info.Key);
+        if (_host.Find(info.Key)?.ShutdownReason == ShutdownReason.Suspend) GuestSuspension.LetGoOn(_host, info.Key);
+        else if (IsRunning(info)) return null; // asked already, perhaps: it is looked at again
+        _host.Directory.EndSuspension(uuid);
+        return name;
+    }
+
     /// <summary>Finishes a restart that was begun. False when somebody else did so meanwhile.</summary>
     /// <param name="patience">How long to wait for somebody else who is changing the domain.</param>
     internal bool FinishRestart(Guid uuid, TimeSpan patience, CancellationToken cancellation = default)
@@ -276,17 +300,6 @@ public sealed class DomainLifecycle
         ShutdownReason.Crash or ShutdownReason.Watchdog => config.OnCrash,
         _ => null,
     };
-
-    /// <summary>What a domain is to be made of again; null where that is not known.</summary>
-    private DomainConfig? ConfigFor(DomainKey key)
-    {
-        if (_host.Directory.FindConfig(key) is not { } config) return null;
-        var draft = config.ToDraft();
-        draft.Uuid = key.Uuid;
-        draft.Name = _host.Directory.Find(key)?.Name is { Length: > 0 } name ? name : config.Name; // it may have been renamed
-        draft.Paused = false;
-        return DomainConfig.From(draft);
-    }
 
     /// <summary>Creates a domain again, in place of what there is of it. The caller holds it.</summary>
     private Domain Recreate(DomainKey key, DomainConfig config, CancellationToken cancellation)

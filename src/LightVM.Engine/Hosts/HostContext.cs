@@ -1,3 +1,4 @@
+using LightVM.Configuration;
 using LightVM.Devices;
 using LightVM.Domains;
 using LightVM.Errors;
@@ -54,6 +55,17 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
         }
     }
 
+    /// <summary>What a domain of this toolstack is to be made of again; null where that is not known.</summary>
+    public DomainConfig? ConfigFor(DomainKey key)
+    {
+        if (directory.FindConfig(key) is not { } config) return null;
+        var draft = config.ToDraft();
+        draft.Uuid = key.Uuid;
+        draft.Name = directory.Find(key)?.Name is { Length: > 0 } name ? name : config.Name; // it may have been renamed
+        draft.Paused = false;
+        return DomainConfig.From(draft);
+    }
+
     /// <summary>Destroys a domain that the caller holds, and takes away what there is of it on this host.</summary>
     public void Destroy(DomainKey key)
     {
@@ -96,6 +108,13 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
             StartTime = entry?.StartTime,
             Uptime = entry?.StartTime is { } start && start < now ? now - start : null,
         };
+    }
+
+    /// <summary>A domain that was made just now. A guest that ended at once is gone only when somebody removed it: then there is nothing to tell but what was made.</summary>
+    public Domain DescribeNew(DomainKey key, string name, CreationRecord record, string operation)
+    {
+        var info = Find(key) ?? throw new LvmException(ErrorIds.DomainGone, "it was removed while it was being started").During(operation, name);
+        return Describe(info, DateTimeOffset.UtcNow) with { Creation = record };
     }
 
     public string NameOf(DomainKey key)

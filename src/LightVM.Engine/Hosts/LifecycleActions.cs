@@ -68,11 +68,13 @@ public sealed class LifecycleActions
         _lifecycle.ForgetGone();
         var ended = _lifecycle.ListEnded();
         var unfinished = _lifecycle.ListUnfinishedRestarts().ToList();
+        var suspended = _lifecycle.ListSuspensions().Select(suspension => suspension.Uuid).ToList();
         _settled.IntersectWith(ended);
         foreach (var key in ended.Where(key => !_settled.Contains(key))) Attend(key, now, cancellation);
         foreach (var (uuid, name) in unfinished) Finish(uuid, name, now, cancellation);
+        foreach (var uuid in suspended) GoOn(uuid, now);
 
-        var concerned = ended.Except(_settled).Select(key => key.Uuid).Concat(unfinished.Select(restart => restart.Uuid)).ToHashSet();
+        var concerned = ended.Except(_settled).Select(key => key.Uuid).Concat(unfinished.Select(restart => restart.Uuid)).Concat(suspended).ToHashSet();
         foreach (var (uuid, attempts) in _attempts.ToArray())
         {
             // Somebody else has dealt with it, or removed it, or it has lived long enough for its past to be forgotten.
@@ -120,6 +122,31 @@ public sealed class LifecycleActions
             _log($"domain '{name}' was being restarted: that is finished");
             return true;
         });
+    }
+
+    /// <summary>Lets a guest go on whose saver was killed. One whose saver is at work is looked at again later: nobody tells of a process's death.</summary>
+    private void GoOn(Guid uuid, TimeSpan now)
+    {
+        if (_attempts.GetValueOrDefault(uuid) is { IsPending: true } attempts && attempts.Due > now) return;
+        try
+        {
+            if (_lifecycle.FinishSuspension(uuid) is { } name)
+            {
+                _log($"domain '{name}' was left suspended: it goes on");
+                _attempts.Remove(uuid);
+                return;
+            }
+        }
+        catch (LvmException error) when (error.ErrorId != ErrorIds.DomainInvalidState)
+        {
+            _log($"a suspended domain ({uuid}) does not go on: {error.Message}");
+        }
+        catch (LvmException)
+        {
+            // It is being saved.
+        }
+
+        AttemptsOf(uuid).Postpone(now);
     }
 
     /// <param name="work">Tells whether it has started a domain.</param>

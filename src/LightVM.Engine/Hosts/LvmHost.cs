@@ -159,11 +159,7 @@ public sealed class LvmHost : IDisposable
         // Held until it has been looked at: its guest may end at once, and what shall happen then has time until this returns.
         using var hold = _directory.HoldDomain(config.Uuid!.Value, HostContext.HoldPatience);
         var (key, record) = DomainCreation.Run(_context.ForCreation, config, cancellation);
-        var now = DateTimeOffset.UtcNow;
-        // A guest that ended at once is gone only when somebody removed it: then there is nothing to tell but what was made.
-        var info = _hypervisor.FindDomain(key.Id) is { } found && found.Key == key ? found
-            : throw new LvmException(ErrorIds.DomainGone, "it was removed while it was being started").During("create", config.Name);
-        return _context.Describe(info, now) with { Creation = record };
+        return _context.DescribeNew(key, config.Name, record, "create");
     }
 
     /// <summary>Stops a domain's vCPUs. A domain that is paused stays so. Errors: DomainGone, DomainProtected, DomainInvalidState.</summary>

@@ -1,5 +1,6 @@
 using LightVM.Configuration;
 using LightVM.Consoles;
+using LightVM.Domains;
 
 namespace LightVM.Hypervisor;
 
@@ -91,6 +92,18 @@ public interface IDomainDirectory : IDisposable
 
     /// <summary>The restarts that were begun and did not end.</summary>
     IReadOnlyList<(Guid Uuid, DomainConfig Config)> UnfinishedRestarts();
+
+    /// <summary>Notes that a guest is about to be suspended, and for what: whoever finds it so, and nobody who does that, lets it go on.</summary>
+    void NoteSuspension(Guid uuid, Suspension suspension);
+
+    /// <summary>Notes that a guest goes on, or that there is nothing left to go on.</summary>
+    void EndSuspension(Guid uuid);
+
+    /// <summary>The suspensions that have not ended.</summary>
+    IReadOnlyList<(Guid Uuid, Suspension Suspension)> Suspensions();
+
+    /// <summary>Tells the store that a guest goes on that was suspended: else nobody would be told of its next end.</summary>
+    void NoteResumed(DomainKey key);
 
     /// <summary>Begins to watch for domains that end.</summary>
     IDomainWatch Watch();

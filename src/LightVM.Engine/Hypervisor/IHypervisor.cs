@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace LightVM.Hypervisor;
 
 /// <summary>What the hypervisor must know of a domain when it makes it.</summary>
@@ -53,6 +55,31 @@ public interface IHypervisor : IDisposable
 
     /// <summary>Allocates the domain's memory and begins its image. Errors: InsufficientMemory.</summary>
     IDomainImage AllocateMemory(uint id, in DomainShape shape, long memoryKiB, in GuestPorts ports);
+
+    /// <summary>
+    /// Writes a domain's memory and vCPUs as a migration stream of libxc (docs/specs/libxc-migration-stream.pandoc of the Xen tree), and
+    /// leaves the domain suspended; where this throws it may be either. Errors: SaveFailure, OperationCancelled, and what the control throws.
+    /// </summary>
+    /// <param name="stream">A file, from where it stands on, or a pipe.</param>
+    void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation);
+
+    /// <summary>
+    /// Reads a migration stream into a domain that has no memory yet, and not a byte beyond it; the domain stays paused.
+    /// Errors: RestoreFailure, InsufficientMemory, OperationCancelled.
+    /// </summary>
+    GuestRings RestoreDomain(uint id, in DomainShape shape, SafeFileHandle stream, in GuestPorts ports, CancellationToken cancellation);
+
+    /// <summary>Lets a suspended guest go on where it was, as if it had never been suspended.</summary>
+    void Resume(uint id);
+
+    /// <summary>Whether a domain can be saved while it runs: the hypervisor has to note which pages are written.</summary>
+    bool CanSaveLive(uint id);
+
+    /// <summary>What a domain's guest sees of the CPU.</summary>
+    IReadOnlyList<CpuidLeaf> GetDomainCpu(uint id);
+
+    /// <summary>The most that guests of a type can be shown of this host's CPU.</summary>
+    IReadOnlyList<CpuidLeaf> GetHostCpu(GuestType type);
 
     /// <summary>Adds one to the domain's pause count: no vCPU runs when this returns.</summary>
     void Pause(uint id);

@@ -26,11 +26,17 @@ internal static partial class Libc
     /// <summary>tcsetattr: change when all that was written has been sent.</summary>
     public const int SetWhenDrained = 1;
 
+    public const uint MemoryFileCloseOnExec = 1;
+
+    public const int SeekFromBegin = 0;
+
     /// <summary>lseek: to the first byte, from an offset on, that is not in a hole.</summary>
     public const int SeekData = 3;
 
     /// <summary>fallocate: make a hole, and leave the file as long as it is.</summary>
     public const int KeepSizeAndPunchHole = 1 | 2;
+
+    public const int DuplicateCloseOnExec = 1030;
 
     public const int GetLock = 5;
     public const int SetLock = 6;
@@ -74,6 +80,19 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     public static partial int FileLock(int file, int operation, ref RecordLock range);
+
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int Control(int file, int operation, int argument);
+
+    [LibraryImport("libc", EntryPoint = "dup3", SetLastError = true)]
+    public static partial int DuplicateTo(int file, int number, int flags);
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int CreateMemoryFile(string name, uint flags);
+
+    /// <param name="ends">Two numbers: the end to read from, the end to write to.</param>
+    [LibraryImport("libc", EntryPoint = "pipe2", SetLastError = true)]
+    public static unsafe partial int Pipe(int* ends, int flags);
 
     [LibraryImport("libc", EntryPoint = "inotify_init1", SetLastError = true)]
     public static partial int NotificationFile(int flags);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using LightVM.Configuration;
 using LightVM.Consoles;
+using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 
@@ -13,6 +14,7 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
     private readonly HashSet<string> _reserved = new(StringComparer.Ordinal);
     private readonly Dictionary<Guid, DomainConfig> _configs = [];
     private readonly Dictionary<Guid, DomainConfig> _restarts = [];
+    private readonly Dictionary<Guid, Suspension> _suspensions = [];
     private readonly HashSet<Guid> _held = [];
     private readonly Dictionary<Guid, DirectoryEntry> _entries = new()
     {
@@ -106,6 +108,26 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
     public IReadOnlyList<(Guid Uuid, DomainConfig Config)> UnfinishedRestarts()
     {
         lock (_lock) return _restarts.Select(restart => (restart.Key, restart.Value)).ToList();
+    }
+
+    public void NoteSuspension(Guid uuid, Suspension suspension)
+    {
+        lock (_lock) _suspensions[uuid] = suspension;
+    }
+
+    public void EndSuspension(Guid uuid)
+    {
+        lock (_lock) _suspensions.Remove(uuid);
+    }
+
+    public IReadOnlyList<(Guid Uuid, Suspension Suspension)> Suspensions()
+    {
+        lock (_lock) return _suspensions.Select(suspension => (suspension.Key, suspension.Value)).ToList();
+    }
+
+    public void NoteResumed(DomainKey key)
+    {
+        // Nobody here has noted that it was suspended.
     }
 
     public IDomainWatch Watch() => new SimulatedWatch(machine);

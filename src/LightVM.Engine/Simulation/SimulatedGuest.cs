@@ -18,7 +18,20 @@ internal sealed class SimulatedGuest(SimulatedDomain domain)
 
     public SimulatedConsole Console { get; } = new();
 
+    /// <summary>What it was started with; empty before it is loaded.</summary>
+    public string CommandLine => _commandLine ?? "";
+
     public void Load(string commandLine) => _commandLine = commandLine;
+
+    /// <summary>Takes up where a guest was that was saved.</summary>
+    public void Restore(string commandLine)
+    {
+        (_commandLine, _isUp) = (commandLine, true);
+        Console.Print("tiny: resumed\n");
+    }
+
+    /// <summary>Goes on where it was suspended.</summary>
+    public void GoOn() => Console.Print("tiny: not suspended\n");
 
     /// <summary>Goes on as far as it gets by itself. The domain must be able to run.</summary>
     public void Run()

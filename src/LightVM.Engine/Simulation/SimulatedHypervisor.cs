@@ -1,6 +1,7 @@
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Simulation;
 
@@ -96,6 +97,91 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
         }
     }
 
+    public void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation)
+    {
+        if (control.IsLive)
+        {
+            for (var round = 0; control.Decide(new SaveProgress(round, round, round == 0 ? 1 : 0)) == SaveDecision.NextRound; round++)
+                ThrowIfCancelled("saved", cancellation);
+        }
+
+        ThrowIfCancelled("saved", cancellation);
+        control.Suspend();
+        byte[] saved;
+        lock (machine.Lock)
+        {
+            var domain = machine.Require(id, "save");
+            if (domain.Ended != ShutdownReason.Suspend) throw new LvmException(ErrorIds.SaveFailure, "its guest has not suspended itself") { Operation = "save" };
+            saved = SimulatedStream.Write(domain);
+        }
+
+        try
+        {
+            using var file = new FileStream(new SafeFileHandle(stream.DangerousGetHandle(), ownsHandle: false), FileAccess.Write, bufferSize: 0);
+            file.Write(saved);
+        }
+        catch (IOException error)
+        {
+            throw new LvmException(ErrorIds.SaveFailure, error.Message.TrimEnd('.'), error) { Operation = "save" };
+        }
+    }
+
+    public GuestRings RestoreDomain(uint id, in DomainShape shape, SafeFileHandle stream, in GuestPorts ports, CancellationToken cancellation)
+    {
+        SimulatedMemory memory;
+        try
+        {
+            using var file = new FileStream(new SafeFileHandle(stream.DangerousGetHandle(), ownsHandle: false), FileAccess.Read, bufferSize: 0);
+            memory = SimulatedStream.Read(file, shape.Type);
+        }
+        catch (Exception error) when (error is IOException or InvalidDataException)
+        {
+            throw new LvmException(ErrorIds.RestoreFailure, error.Message.TrimEnd('.'), error) { Operation = "restore" };
+        }
+
+        ThrowIfCancelled("restored", cancellation);
+        lock (machine.Lock)
+        {
+            var domain = machine.Require(id, "restore");
+            if (memory.SizeKiB > domain.MaxMemoryKiB) throw new LvmException(ErrorIds.RestoreFailure, $"the stream has {memory.SizeKiB} KiB, more than its limit of {domain.MaxMemoryKiB} KiB") { Operation = "restore" };
+            machine.TakeMemory(memory.SizeKiB, "restore");
+            domain.MemoryKiB = memory.SizeKiB;
+            domain.Listens = memory.Listens;
+            domain.Activity = memory.Activity;
+            domain.Guest.Restore(memory.CommandLine);
+            return RingsOf(domain);
+        }
+    }
+
+    public void Resume(uint id)
+    {
+        lock (machine.Lock)
+        {
+            var domain = machine.Require(id, "resume");
+            if (domain.Ended != ShutdownReason.Suspend) throw Refused("resume", "it is not suspended", ErrnoText.EINVAL);
+            domain.Ended = null;
+            domain.Guest.GoOn();
+            domain.Run();
+            machine.Tell();
+        }
+    }
+
+    public bool CanSaveLive(uint id)
+    {
+        // As with Debian's Xen, which has no shadow page tables.
+        lock (machine.Lock) return machine.Require(id, "save").Type == GuestType.PVH;
+    }
+
+    public IReadOnlyList<CpuidLeaf> GetDomainCpu(uint id)
+    {
+        lock (machine.Lock) machine.Require(id, "read the CPU policy of");
+        return GetHostCpu(GuestType.PV);
+    }
+
+    // A processor of x86-64 with the features that every one has: FPU to SSE2 in leaf 1, long mode and NX in leaf 0x80000001.
+    public IReadOnlyList<CpuidLeaf> GetHostCpu(GuestType type) =>
+        [new(1, uint.MaxValue, 0, 0, 0, 0x0789_3f7f), new(0x8000_0001, uint.MaxValue, 0, 0, 0x1, 0x2010_0800)];
+
     public void Pause(uint id)
     {
         lock (machine.Lock)
@@ -141,6 +227,14 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
         // Nothing is held: the machine goes with the last reference to it.
     }
 
+    // Frame numbers that no two live domains share: the last two pages of a memory laid out by id.
+    private static GuestRings RingsOf(SimulatedDomain domain) => new(domain.Key.Id * 0x100000UL + 1, domain.Key.Id * 0x100000UL + 2);
+
+    private static void ThrowIfCancelled(string done, CancellationToken cancellation)
+    {
+        if (cancellation.IsCancellationRequested) throw new LvmException(ErrorIds.OperationCancelled, $"it was cancelled while its memory was being {done}");
+    }
+
     private static LvmException Refused(string operation, string problem, int errno) =>
         new(ErrorIds.HypervisorFailure, problem) { Operation = operation, Errno = errno };
 
@@ -172,8 +266,7 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
                 domain.Listens = !_commandLine.Split(' ').Contains("noxs");
                 domain.Activity = GuestActivity.Idle;
                 domain.Guest.Load(_commandLine);
-                // Frame numbers that no two live domains share: the last two pages of a memory laid out by id.
-                return new GuestRings(domain.Key.Id * 0x100000UL + 1, domain.Key.Id * 0x100000UL + 2);
+                return RingsOf(domain);
             }
         }
 

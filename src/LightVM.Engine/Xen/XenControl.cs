@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using LightVM.Hypervisor;
 using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Xen;
@@ -6,7 +7,7 @@ namespace LightVM.Xen;
 /// <summary>The C API of src/Native/xen/lightvm_xen.h. Results below zero are negative errnos, or <see cref="NoErrno"/>.</summary>
 internal static partial class XenControl
 {
-    public const int AbiVersion = 1;
+    public const int AbiVersion = 2;
 
     /// <summary>LVM_NO_ERRNO: failed, and libxc did not say by what errno.</summary>
     public const int NoErrno = -4096;
@@ -76,6 +77,24 @@ internal static partial class XenControl
 
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_image_free")]
     public static partial void FreeImage(IntPtr image);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_save")]
+    public static partial int Save(XenControlHandle handle, uint id, int descriptor, uint live, in NativeSaveCalls calls);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_restore")]
+    public static partial int Restore(XenControlHandle handle, uint id, int descriptor, in NativeShape shape, out ulong storeFrame, out ulong consoleFrame);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_resume")]
+    public static partial int Resume(XenControlHandle handle, uint id);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_can_log_dirty")]
+    public static partial int CanLogDirty(XenControlHandle handle, uint id);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_cpu_of_domain")]
+    public static unsafe partial int GetDomainCpu(XenControlHandle handle, uint id, CpuidLeaf* leaves, uint max);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_cpu_of_host")]
+    public static unsafe partial int GetHostCpu(XenControlHandle handle, uint type, CpuidLeaf* leaves, uint max);
 }
 
 /// <summary>struct lvm_host.</summary>
@@ -119,6 +138,15 @@ internal unsafe struct NativeShape
     public uint MemoryMiB;
     public uint StorePort;
     public uint ConsolePort;
+}
+
+/// <summary>struct lvm_save_calls.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NativeSaveCalls
+{
+    public delegate* unmanaged<IntPtr, int> Suspend;
+    public delegate* unmanaged<IntPtr, uint, ulong, long, int> NextRound;
+    public IntPtr Data;
 }
 
 internal sealed class XenControlHandle() : SafeHandleZeroOrMinusOneIsInvalid(ownsHandle: true)

@@ -1,8 +1,11 @@
 using System.Buffers;
 using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Linux;
+using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Xen;
 
@@ -20,6 +23,9 @@ internal sealed class XenHypervisor : IHypervisor
     private const uint FlagBlocked = 1 << 4;
     private const uint FlagRunning = 1 << 5;
     private const int ShutdownShift = 16;
+
+    /// <summary>Leaves of CPUID that Xen may answer with: some dozens (CPUID_MAX_SERIALISED_LEAVES of xen/lib/x86/cpuid.h).</summary>
+    private const uint MaxCpuidLeaves = 512;
 
     // A handle is used by one thread at a time; there are as many as threads were ever busy at once.
     private readonly ConcurrentBag<XenControlHandle> _idle = [];
@@ -146,6 +152,78 @@ internal sealed class XenHypervisor : IHypervisor
             // What libxenguest gives when the hypervisor has no more pages is EBUSY, ENOMEM or nothing at all.
             var errno = -result;
             throw lease.Failure("allocate the memory of", result, id, errno is ErrnoText.ESRCH or ErrnoText.EPERM ? null : (errno, ErrorIds.InsufficientMemory));
+        }
+    }
+
+    public unsafe void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation)
+    {
+        using var lease = Rent();
+        using var descriptor = new CancellableDescriptor(stream, cancellation);
+        var calls = new SaveCalls(control, cancellation);
+        var anchor = GCHandle.Alloc(calls);
+        int result;
+        try
+        {
+            result = XenControl.Save(lease.Handle, id, descriptor.Number, control.IsLive ? 1u : 0u, new NativeSaveCalls
+            {
+                Suspend = &SaveCalls.Suspend,
+                NextRound = &SaveCalls.NextRound,
+                Data = GCHandle.ToIntPtr(anchor),
+            });
+        }
+        finally
+        {
+            anchor.Free();
+        }
+
+        calls.Failure?.Throw();
+        if (result >= 0) return;
+        if (cancellation.IsCancellationRequested) throw new LvmException(ErrorIds.OperationCancelled, "it was cancelled while its memory was being saved");
+        throw lease.Failure("save", result, id, -result is ErrnoText.EPERM or ErrnoText.EACCES ? null : (-result, ErrorIds.SaveFailure));
+    }
+
+    public GuestRings RestoreDomain(uint id, in DomainShape shape, SafeFileHandle stream, in GuestPorts ports, CancellationToken cancellation)
+    {
+        using var lease = Rent();
+        using var descriptor = new CancellableDescriptor(stream, cancellation);
+        var native = Marshalled(shape);
+        native.StorePort = ports.StorePort;
+        native.ConsolePort = ports.ConsolePort;
+        var result = XenControl.Restore(lease.Handle, id, descriptor.Number, native, out var store, out var console);
+        if (result >= 0) return new GuestRings(store, console);
+        if (cancellation.IsCancellationRequested) throw new LvmException(ErrorIds.OperationCancelled, "it was cancelled while its memory was being restored");
+        throw lease.Failure("restore", result, id, -result switch
+        {
+            ErrnoText.EPERM or ErrnoText.EACCES => null,
+            ErrnoText.ENOMEM => (ErrnoText.ENOMEM, ErrorIds.InsufficientMemory),
+            var errno => (errno, ErrorIds.RestoreFailure),
+        });
+    }
+
+    public void Resume(uint id) => Run("resume", id, XenControl.Resume);
+
+    public bool CanSaveLive(uint id)
+    {
+        using var lease = Rent();
+        // Without shadow page tables (Debian's Xen has none) a PV guest's writes cannot be noted: EINVAL or EOPNOTSUPP, never a reason to fail.
+        return XenControl.CanLogDirty(lease.Handle, id) >= 0;
+    }
+
+    public unsafe IReadOnlyList<CpuidLeaf> GetDomainCpu(uint id)
+    {
+        using var lease = Rent();
+        var leaves = new CpuidLeaf[MaxCpuidLeaves];
+        fixed (CpuidLeaf* first = leaves) return leaves[..Check(lease, "read the CPU policy of", id, XenControl.GetDomainCpu(lease.Handle, id, first, MaxCpuidLeaves))];
+    }
+
+    public unsafe IReadOnlyList<CpuidLeaf> GetHostCpu(GuestType type)
+    {
+        using var lease = Rent();
+        var leaves = new CpuidLeaf[MaxCpuidLeaves];
+        fixed (CpuidLeaf* first = leaves)
+        {
+            var count = XenControl.GetHostCpu(lease.Handle, type == GuestType.PV ? 0u : 1u, first, MaxCpuidLeaves);
+            return count >= 0 ? leaves[..count] : throw lease.Failure("read the CPU policy of the host", count);
         }
     }
 
@@ -277,6 +355,41 @@ internal sealed class XenHypervisor : IHypervisor
         {
             if (_owner._disposed) Handle.Dispose();
             else _owner._idle.Add(Handle);
+        }
+    }
+
+    /// <summary>What libxc calls while it saves. Exceptions must not cross it: they are kept for its caller.</summary>
+    private sealed class SaveCalls(ISaveControl control, CancellationToken cancellation)
+    {
+        private const int Abort = -1;
+
+        public ExceptionDispatchInfo? Failure { get; private set; }
+
+        [UnmanagedCallersOnly]
+        public static int Suspend(IntPtr data) => Of(data).Guarded(calls =>
+        {
+            calls.Suspend();
+            return 0;
+        });
+
+        [UnmanagedCallersOnly]
+        public static int NextRound(IntPtr data, uint round, ulong sent, long dirty) => Of(data).Guarded(calls =>
+            (int)calls.Decide(new SaveProgress((int)round, (long)sent, dirty < 0 ? null : dirty)));
+
+        private static SaveCalls Of(IntPtr data) => (SaveCalls)GCHandle.FromIntPtr(data).Target!;
+
+        private int Guarded(Func<ISaveControl, int> call)
+        {
+            try
+            {
+                if (cancellation.IsCancellationRequested) throw new LvmException(ErrorIds.OperationCancelled, "it was cancelled while its memory was being saved");
+                return call(control);
+            }
+            catch (Exception error)
+            {
+                Failure = ExceptionDispatchInfo.Capture(error);
+                return Abort;
+            }
         }
     }
 

@@ -117,6 +117,12 @@ internal sealed partial class XenstoreClient : IDisposable
         if (!Introduce(_handle, domain, (nuint)ringFrame, port)) throw Failure($"introduce domain {domain}", null, Marshal.GetLastPInvokeError());
     }
 
+    /// <summary>Tells the store that a guest runs again which it has seen suspended.</summary>
+    public void NoteResumed(uint domain)
+    {
+        if (!Resume(_handle, domain)) throw Failure($"resume domain {domain}", null, Marshal.GetLastPInvokeError());
+    }
+
     /// <summary>Asks to be told of every change below a path. The changes are read by <see cref="TryReadEvent"/>.</summary>
     public void Watch(string path, string token)
     {
@@ -185,6 +191,10 @@ internal sealed partial class XenstoreClient : IDisposable
     [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_introduce_domain", SetLastError = true)]
     [return: MarshalAs(UnmanagedType.U1)]
     private static partial bool Introduce(Handle handle, uint domain, nuint ringFrame, uint port);
+
+    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_resume_domain", SetLastError = true)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private static partial bool Resume(Handle handle, uint domain);
 
     [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_watch", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [return: MarshalAs(UnmanagedType.U1)]

@@ -110,20 +110,27 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     public IDisposable HoldDomain(Guid uuid, TimeSpan patience) =>
         HostLocks.Take($"domain {uuid}", patience) ?? throw new LvmException(ErrorIds.DomainInvalidState, $"somebody else has been changing it for {patience.TotalSeconds:0} s");
 
-    public DomainConfig? FindConfig(DomainKey key) => ConfigFolder.Domains.Find(key.Uuid);
+    public DomainConfig? FindConfig(DomainKey key) => RunRecords.Configs.Find(key.Uuid);
 
-    public void SaveConfig(DomainKey key, DomainConfig config) => ConfigFolder.Domains.Save(key.Uuid, config);
+    public void SaveConfig(DomainKey key, DomainConfig config) => RunRecords.Configs.Save(key.Uuid, config);
 
-    public IReadOnlyList<Guid> ListConfigs() => ConfigFolder.Domains.List();
+    public IReadOnlyList<Guid> ListConfigs() => RunRecords.Configs.List();
 
-    public void RemoveConfig(Guid uuid) => ConfigFolder.Domains.Remove(uuid);
+    public void RemoveConfig(Guid uuid) => RunRecords.Configs.Remove(uuid);
 
-    public void BeginRestart(Guid uuid, DomainConfig config) => ConfigFolder.Restarts.Save(uuid, config);
+    public void BeginRestart(Guid uuid, DomainConfig config) => RunRecords.Restarts.Save(uuid, config);
 
-    public void EndRestart(Guid uuid) => ConfigFolder.Restarts.Remove(uuid);
+    public void EndRestart(Guid uuid) => RunRecords.Restarts.Remove(uuid);
 
-    public IReadOnlyList<(Guid Uuid, DomainConfig Config)> UnfinishedRestarts() =>
-        ConfigFolder.Restarts.List().Select(uuid => (uuid, ConfigFolder.Restarts.Find(uuid))).Where(restart => restart.Item2 is not null).Select(restart => (restart.uuid, restart.Item2!)).ToList();
+    public IReadOnlyList<(Guid Uuid, DomainConfig Config)> UnfinishedRestarts() => RunRecords.Restarts.All();
+
+    public void NoteSuspension(Guid uuid, Suspension suspension) => RunRecords.Suspensions.Save(uuid, suspension);
+
+    public void EndSuspension(Guid uuid) => RunRecords.Suspensions.Remove(uuid);
+
+    public IReadOnlyList<(Guid Uuid, Suspension Suspension)> Suspensions() => RunRecords.Suspensions.All();
+
+    public void NoteResumed(DomainKey key) => _store.NoteResumed(key.Id);
 
     public IDomainWatch Watch() => new XenstoreDomainWatch(XenstorePipeline.Open());
 
@@ -137,7 +144,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
         try
         {
-            ConfigFolder.Domains.Save(publication.Key.Uuid, publication.Config);
+            RunRecords.Configs.Save(publication.Key.Uuid, publication.Config);
             _pipeline.Commit(NodesOf(publication));
             lock (_lock) _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
             _store.Introduce(publication.Key.Id, publication.Rings.StoreFrame, publication.Ports.StorePort);
@@ -170,7 +177,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         nodes.Remove($"/libxl/{key.Id}");
         nodes.Remove($"{VmRoot}/{key.Uuid}");
         _pipeline.Apply(nodes);
-        ConfigFolder.Domains.Remove(key.Uuid);
+        RunRecords.Configs.Remove(key.Uuid);
         ConsoleSpools.Delete(key.Uuid);
         lock (_lock)
         {

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LVM_ABI_VERSION 1
+#define LVM_ABI_VERSION 2
 #define LVM_NO_ERRNO (-4096) /* failed, and libxc did not say by what errno: see the log */
 #define LVM_API __attribute__((visibility("default")))
 
@@ -86,5 +86,34 @@ LVM_API int lvm_image_build(lvm_image *image);
 LVM_API int lvm_image_boot(lvm_image *image, uint64_t *store_frame, uint64_t *console_frame);
 LVM_API int lvm_image_seed_grants(lvm_image *image);
 LVM_API void lvm_image_free(lvm_image *image); /* NULL is no error */
+
+/* --- migration.c: a domain's memory and vCPUs as a stream (docs/specs/libxc-migration-stream of the Xen tree) -------- */
+enum lvm_round { LVM_ROUND_ABORT = -1, LVM_ROUND_CONTINUE = 0, LVM_ROUND_STOP_AND_COPY = 1 };
+
+struct lvm_save_calls {
+    int (*suspend)(void *data); /* 0: the guest is suspended now; all else ends the save */
+    /* Before each round of a live save, and after it, when nobody knows what was changed meanwhile (dirty -1). */
+    int (*next_round)(void *data, uint32_t round, uint64_t pages_sent, int64_t pages_dirty);
+    void *data;
+};
+
+/* Writes to fd until the stream's end. With live, memory is written while the guest runs, in rounds; the domain is left suspended. */
+LVM_API int lvm_domain_save(lvm_xen *handle, uint32_t domid, int fd, uint32_t live, const struct lvm_save_calls *calls);
+/* Reads from fd, not a byte beyond the stream's end, into a domain without memory. Its ports are in the shape. */
+LVM_API int lvm_domain_restore(lvm_xen *handle, uint32_t domid, int fd, const struct lvm_shape *shape,
+                               uint64_t *store_frame, uint64_t *console_frame);
+/* Lets a suspended guest go on where it was: its suspending was called off. */
+LVM_API int lvm_domain_resume(lvm_xen *handle, uint32_t domid);
+/* Whether the hypervisor can tell which of the domain's pages are written: what a live save needs. */
+LVM_API int lvm_domain_can_log_dirty(lvm_xen *handle, uint32_t domid);
+
+/* CPUID leaves in the order of xen/include/public/arch-x86 (xen_cpuid_leaf_t: leaf, subleaf, a, b, c, d). */
+struct lvm_cpuid_leaf {
+    uint32_t leaf, subleaf, a, b, c, d;
+};
+/* What a domain sees of the CPU; returns how many of at most max leaves, or a negative errno. */
+LVM_API int lvm_cpu_of_domain(lvm_xen *handle, uint32_t domid, struct lvm_cpuid_leaf *leaves, uint32_t max);
+/* The most that this host can offer to a guest of a type. */
+LVM_API int lvm_cpu_of_host(lvm_xen *handle, uint32_t type, struct lvm_cpuid_leaf *leaves, uint32_t max);
 
 #endif

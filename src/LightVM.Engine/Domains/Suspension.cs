@@ -1,0 +1,52 @@
+using System.Text.Json;
+
+namespace LightVM.Domains;
+
+/// <summary>Why a guest is suspended that shall go on.</summary>
+/// <param name="Operation">What is being done to it: "save", "checkpoint", "move".</param>
+/// <param name="HandedOver">
+/// Of a move: the target that may have been told to let the guest run, so that only it knows where the guest goes on. Null before that.
+/// </param>
+public sealed record Suspension(string Operation, HandOver? HandedOver = null)
+{
+    internal static byte[] Write(Suspension suspension)
+    {
+        var bytes = new MemoryStream();
+        using (var json = new Utf8JsonWriter(bytes))
+        {
+            json.WriteStartObject();
+            json.WriteString("operation", suspension.Operation);
+            if (suspension.HandedOver is { } handedOver)
+            {
+                json.WriteString("target", handedOver.Target);
+                json.WriteString("ticket", handedOver.Ticket);
+            }
+
+            json.WriteEndObject();
+        }
+
+        return bytes.ToArray();
+    }
+
+    /// <summary>What was written to a file; null where there is none, or none that makes sense.</summary>
+    internal static Suspension? Read(string path)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(File.ReadAllBytes(path));
+            var handedOver = json.RootElement.TryGetProperty("target", out var target) && json.RootElement.TryGetProperty("ticket", out var ticket)
+                ? new HandOver(target.GetString()!, ticket.GetGuid())
+                : null;
+            return new Suspension(json.RootElement.GetProperty("operation").GetString()!, handedOver);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            return null;
+        }
+    }
+}
+
+/// <summary>Whom to ask where a guest goes on.</summary>
+/// <param name="Target">The way to the other host, as the mover was given it: a URI.</param>
+/// <param name="Ticket">What the other host knows this move by.</param>
+public sealed record HandOver(string Target, Guid Ticket);

@@ -1,0 +1,96 @@
+using System.Diagnostics;
+using LightVM.Domains;
+using LightVM.Errors;
+using LightVM.Hypervisor;
+
+namespace LightVM.Hosts;
+
+/// <summary>
+/// A guest that is suspended so as to be saved or moved, and goes on when this is disposed, unless it was given up. Noted before it is
+/// asked, so that a guest whose saver was killed is found and goes on as well. The caller holds the domain.
+/// </summary>
+internal sealed class GuestSuspension(HostContext host, DomainKey key, string operation, TimeSpan patience, CancellationToken cancellation) : IDisposable
+{
+    private bool _isNoted;
+    private bool _isSuspended;
+    private bool _isGivenUp;
+
+    /// <summary>When the guest stopped: a time of <see cref="Stopwatch"/>; null as long as it has not.</summary>
+    public long? SuspendedAt { get; private set; }
+
+    /// <summary>Asks the guest to suspend itself, and waits for it. Errors: SuspendTimeout, DomainGone, DomainInvalidState, OperationCancelled.</summary>
+    public void Suspend()
+    {
+        using var watch = host.Directory.Watch();
+        host.Directory.NoteSuspension(key.Uuid, new Suspension(operation));
+        _isNoted = true;
+        host.Bus.Request(key, ShutdownReason.Suspend);
+        var begin = Stopwatch.GetTimestamp();
+        while (!HasSuspended())
+        {
+            var left = patience - Stopwatch.GetElapsedTime(begin);
+            if (left <= TimeSpan.Zero) throw GiveUp(ErrorIds.SuspendTimeout, $"its guest has not suspended itself within {patience.TotalSeconds:0.#} s");
+            try
+            {
+                watch.Wait(left, cancellation);
+            }
+            catch (OperationCanceledException)
+            {
+                throw GiveUp(ErrorIds.OperationCancelled, "it was cancelled while its guest was being suspended");
+            }
+        }
+
+        SuspendedAt = Stopwatch.GetTimestamp();
+        _isSuspended = true;
+    }
+
+    /// <summary>Notes that somebody else may have been told to let the guest run.</summary>
+    public void NoteHandOver(HandOver handedOver) => host.Directory.NoteSuspension(key.Uuid, new Suspension(operation, handedOver));
+
+    /// <summary>Lets the guest go on. It was not suspended, or goes on already: then nothing happens.</summary>
+    public void GoOn()
+    {
+        if (_isSuspended) LetGoOn(host, key);
+        _isSuspended = false;
+        if (_isNoted) host.Directory.EndSuspension(key.Uuid);
+        _isNoted = false;
+    }
+
+    /// <summary>The guest does not go on here: it is left as it is, or is gone.</summary>
+    /// <param name="forget">Whether nobody is to look after it any more.</param>
+    public void LeaveSuspended(bool forget)
+    {
+        if (forget && _isNoted) host.Directory.EndSuspension(key.Uuid);
+        _isGivenUp = true;
+    }
+
+    public void Dispose()
+    {
+        if (!_isGivenUp) GoOn();
+    }
+
+    /// <summary>Lets a suspended guest go on where it was.</summary>
+    internal static void LetGoOn(HostContext host, DomainKey key)
+    {
+        host.Hypervisor.Resume(key.Id);
+        host.Directory.NoteResumed(key);
+    }
+
+    private bool HasSuspended()
+    {
+        var info = host.Find(key) ?? throw new LvmException(ErrorIds.DomainGone, $"domain {key} is gone");
+        if (info.ShutdownReason == ShutdownReason.Suspend) return true;
+        return info.State is not (DomainState.Shutdown or DomainState.Crashed)
+            ? false
+            : throw new LvmException(ErrorIds.DomainInvalidState, $"its guest has ended ({info.ShutdownReason}) instead of suspending itself");
+    }
+
+    /// <summary>Takes the request back. Where the guest has taken it up already, the note stays: whoever sees it suspended lets it go on.</summary>
+    private LvmException GiveUp(string errorId, string problem)
+    {
+        if (host.Bus.WithdrawRequest(key)) return new LvmException(errorId, $"{problem}; the request was taken back");
+        if (host.Find(key)?.ShutdownReason == ShutdownReason.Suspend) _isSuspended = true;
+        else _isNoted = false;
+        return new LvmException(errorId, $"{problem}; it has taken up the request, and goes on as soon as it has");
+    }
+}
