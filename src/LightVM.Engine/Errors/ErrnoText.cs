@@ -14,6 +14,7 @@ public static class ErrnoText
     public const int EACCES = 13;
     public const int EBUSY = 16;
     public const int EEXIST = 17;
+    public const int ENOTDIR = 20;
     public const int EINVAL = 22;
     public const int ENOSPC = 28;
     public const int ENOSYS = 38;
@@ -31,6 +32,7 @@ public static class ErrnoText
         [EACCES] = nameof(EACCES),
         [EBUSY] = nameof(EBUSY),
         [EEXIST] = nameof(EEXIST),
+        [ENOTDIR] = nameof(ENOTDIR),
         [EINVAL] = nameof(EINVAL),
         [ENOSPC] = nameof(ENOSPC),
         [ENOSYS] = nameof(ENOSYS),

@@ -15,7 +15,7 @@ public static class ErrorCatalog
         new(ErrorIds.XenstoreUnavailable, ErrorKind.NotAvailable, "Start xenstored (Debian: systemctl start xen)."),
         new(ErrorIds.HypervisorFailure, ErrorKind.Failure, "See the hypervisor's log (xl dmesg) and libxc's messages in this error."),
         new(ErrorIds.StoreFailure, ErrorKind.Failure, "See xenstored's log; a full quota is raised by its --entry-nb and --transaction options."),
-        new(ErrorIds.HostFileFailure, ErrorKind.Failure, "Check that /run is writable and not full."),
+        new(ErrorIds.HostFileFailure, ErrorKind.Failure, "Check that the folder of the file (/run where none is named) is writable and not full."),
 
         new(ErrorIds.ConfigNotFound, ErrorKind.NotFound, "Check the path of the configuration."),
         new(ErrorIds.ConfigUnreadable, ErrorKind.PermissionDenied, "Check the permissions of the configuration file, and that it is a file."),
@@ -72,6 +72,13 @@ public static class ErrorCatalog
         new(ErrorIds.SaveFailure, ErrorKind.Failure, "Check that there is room where the image goes; see the hypervisor's log (xl dmesg) and libxc's messages in this error."),
         new(ErrorIds.RestoreFailure, ErrorKind.Failure, "Get-LvmImage (lightvm image) tells whether an image is whole; see the hypervisor's log (xl dmesg) and libxc's messages in this error."),
         new(ErrorIds.SuspendTimeout, ErrorKind.TimedOut, "Its guest has to know how to suspend (Linux with Xen support does); look at its console, and wait longer (-Timeout) where it is only slow."),
+
+        new(ErrorIds.ImageNotFound, ErrorKind.NotFound, "Check the path of the saved image."),
+        new(ErrorIds.ImageUnreadable, ErrorKind.PermissionDenied, "Check the permissions of the saved image, and that it is a file."),
+        new(ErrorIds.ImageInvalid, ErrorKind.InvalidInput, "Use another copy of the image: this one is damaged or cut off (Get-LvmImage shows what is left of it)."),
+        new(ErrorIds.ImageUnsupported, ErrorKind.NotAvailable, "Restore the image with the toolstack that saved it, or save the domain again without what is named."),
+        new(ErrorIds.ImageExists, ErrorKind.Conflict, "Choose another path, or have the file replaced (-Force)."),
+        new(ErrorIds.StreamInvalid, ErrorKind.InvalidInput, "The guest's state was damaged on its way; send or save it again."),
 
         new(ErrorIds.DeviceDaemonUnavailable, ErrorKind.NotAvailable, "Start the device daemon (Start-LvmService devd, systemctl start lightvm-devd)."),
         new(ErrorIds.ServiceNotFound, ErrorKind.NotFound, "Get-LvmService lists the services there are."),

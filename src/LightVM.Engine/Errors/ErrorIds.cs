@@ -78,6 +78,14 @@ public static class ErrorIds
     public const string RestoreFailure = nameof(RestoreFailure);
     public const string SuspendTimeout = nameof(SuspendTimeout);
 
+    // Saved images.
+    public const string ImageNotFound = nameof(ImageNotFound);
+    public const string ImageUnreadable = nameof(ImageUnreadable);
+    public const string ImageInvalid = nameof(ImageInvalid);
+    public const string ImageUnsupported = nameof(ImageUnsupported);
+    public const string ImageExists = nameof(ImageExists);
+    public const string StreamInvalid = nameof(StreamInvalid);
+
     // Daemons.
     public const string DeviceDaemonUnavailable = nameof(DeviceDaemonUnavailable);
     public const string ServiceNotFound = nameof(ServiceNotFound);

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Linux;
 
@@ -37,6 +38,7 @@ internal static partial class Libc
     public const int KeepSizeAndPunchHole = 1 | 2;
 
     public const int DuplicateCloseOnExec = 1030;
+    public const int SetPipeSize = 1031;
 
     public const int GetLock = 5;
     public const int SetLock = 6;
@@ -63,6 +65,13 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     public static unsafe partial nint Write(int file, byte* buffer, nuint size);
 
+    /// <summary>As above; the file stays open at least until the call is over, whoever closes it.</summary>
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    public static unsafe partial nint Read(SafeFileHandle file, byte* buffer, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    public static unsafe partial nint Write(SafeFileHandle file, byte* buffer, nuint size);
+
     [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
     public static unsafe partial int Poll(PollFile* files, nuint count, int milliseconds);
 
@@ -77,6 +86,9 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "fchmod", SetLastError = true)]
     public static partial int ChangeMode(int file, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    public static partial int Synchronize(int file);
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     public static partial int FileLock(int file, int operation, ref RecordLock range);

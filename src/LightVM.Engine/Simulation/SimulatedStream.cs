@@ -19,7 +19,14 @@ internal static class SimulatedStream
     private const uint RecordEnd = 0;
     private const uint RecordPageData = 1;
     private const uint RecordPVInfo = 2;
+    private const uint RecordP2mFrames = 3;
+    private const uint RecordVcpuBasic = 4;
+    private const uint RecordHvmContext = 9;
     private const uint RecordStaticDataEnd = 0x10;
+
+    // A vCPU's id, and what Xen has of one that is 32 or 64 bits wide.
+    private const int Vcpu32Size = 8 + 2800;
+    private const int Vcpu64Size = 8 + 5168;
 
     private static ReadOnlySpan<byte> Tag => "LightVM simulated guest\n"u8;
 
@@ -37,12 +44,17 @@ internal static class SimulatedStream
         BinaryPrimitives.WriteUInt32LittleEndian(header[32..], 4);
         BinaryPrimitives.WriteUInt32LittleEndian(header[36..], 17);
         stream.Write(header);
+        var isPV = domain.Type == GuestType.PV;
+        var isWide = domain.AddressSize == 64;
+        if (isPV) WriteRecord(stream, RecordPVInfo, [(byte)(isWide ? 8 : 4), (byte)(isWide ? 4 : 3), 0, 0, 0, 0, 0, 0]); // bytes of an address, levels of page tables
         WriteRecord(stream, RecordStaticDataEnd, []);
-        if (domain.Type == GuestType.PV) WriteRecord(stream, RecordPVInfo, [8, 4, 0, 0, 0, 0, 0, 0]); // eight bytes wide, four levels
+        if (isPV) WriteRecord(stream, RecordP2mFrames, new byte[16]); // the page with number 0, described by that with number 0
         var page = new byte[16 + PageSize];
         page[0] = 1; // one page, the one with number 0
         Encoding.UTF8.GetBytes($"{Encoding.ASCII.GetString(Tag)}{domain.MemoryKiB}\n{(int)domain.Activity}\n{(domain.Listens ? 1 : 0)}\n{domain.Guest.CommandLine}\n", page.AsSpan(16));
         WriteRecord(stream, RecordPageData, page);
+        if (isPV) WriteRecord(stream, RecordVcpuBasic, new byte[isWide ? Vcpu64Size : Vcpu32Size]);
+        else WriteRecord(stream, RecordHvmContext, new byte[8]);
         WriteRecord(stream, RecordEnd, []);
         return stream.ToArray();
     }
@@ -61,7 +73,7 @@ internal static class SimulatedStream
             stream.ReadExactly(head);
             var record = BinaryPrimitives.ReadUInt32LittleEndian(head);
             var length = BinaryPrimitives.ReadUInt32LittleEndian(head.AsSpan(4));
-            if (length > 16 + PageSize) throw new InvalidDataException("the stream is not of a simulated guest");
+            if (length > Vcpu64Size) throw new InvalidDataException("the stream is not of a simulated guest");
             var body = new byte[(length + 7) / 8 * 8];
             stream.ReadExactly(body);
             if (record == RecordPageData) memory = Parse(body.AsSpan(16));

@@ -1,0 +1,7 @@
+namespace LightVM.Images;
+
+/// <summary>What an image tells of how it came to be.</summary>
+/// <param name="SavedTime">When the domain was saved.</param>
+/// <param name="XenVersion">The Xen that it ran on, "4.17.4"; null when that is not known.</param>
+/// <param name="HostName">The host that it ran on; null when that is nobody's business.</param>
+public sealed record ImageFacts(DateTimeOffset SavedTime, string? XenVersion = null, string? HostName = null);
