@@ -16,6 +16,19 @@ internal static class Quoted
         return quoted.Append(text.Length > Longest ? "\"…" : "\"").ToString();
     }
 
+    /// <summary>Text of a program or of another host as the rest of a sentence: its lines joined, without control characters and the closing full stop.</summary>
+    internal static string Line(string text)
+    {
+        var line = new StringBuilder();
+        foreach (var part in text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (line.Length > 0) line.Append(" | ");
+            foreach (var character in part) Append(line, character);
+        }
+
+        return line.ToString().TrimEnd('.');
+    }
+
     /// <summary>One character in single quotes.</summary>
     internal static string Character(char character)
     {

@@ -84,6 +84,26 @@ public static class ErrorCatalog
         new(ErrorIds.ServiceNotFound, ErrorKind.NotFound, "Get-LvmService lists the services there are."),
         new(ErrorIds.ServiceFailure, ErrorKind.Failure, "See the service's log: journalctl -u lightvm-devd, or /var/log/lightvm/devd.log."),
 
+        new(ErrorIds.TrustMissing, ErrorKind.NotAvailable, "Make this host's key (New-LvmTrust, lightvm trust init), and admit it at its peers."),
+        new(ErrorIds.TrustExists, ErrorKind.Conflict, "Keep it, or replace it with -Force (lightvm: --force); peers have to admit a new key of this host before it is of use."),
+        new(ErrorIds.TrustInvalid, ErrorKind.InvalidInput, "Give what Get-LvmTrust -Self (lightvm trust show) shows on the other host; remove a file that is damaged."),
+        new(ErrorIds.TrustNameInvalid, ErrorKind.InvalidInput, "A name has 1 to 128 characters out of letters, digits and . _ : - and begins neither with a dot nor a hyphen."),
+        new(ErrorIds.TrustUnsafe, ErrorKind.PermissionDenied, "Find out who may have changed or read it, then make it root's alone (chmod -R go= /etc/lightvm/trust)."),
+        new(ErrorIds.TrustInaccessible, ErrorKind.PermissionDenied, "Run as root, and check /etc/lightvm/trust (or the folder in LIGHTVM_TRUST)."),
+        new(ErrorIds.PeerUnknown, ErrorKind.NotFound, "Get-LvmTrust (lightvm trust list) shows the peers; New-LvmTrust (lightvm trust add) admits one under the name that is used for it."),
+        new(ErrorIds.PeerMismatch, ErrorKind.PermissionDenied, "Somebody else may be answering. If the host has got a new key, compare it with Get-LvmTrust -Self there, and admit it with New-LvmTrust -Force."),
+        new(ErrorIds.PeerRefused, ErrorKind.PermissionDenied, "Admit this host there (New-LvmTrust, lightvm trust add), with the key that Get-LvmTrust -Self (lightvm trust show) shows here."),
+        new(ErrorIds.PeerBusy, ErrorKind.ResourceExhausted, "Try again when fewer domains are on their way there."),
+        new(ErrorIds.HandshakeFailed, ErrorKind.Failure, "Check the port, that a lightvm receive listens there, and that this host has a key that it may use (Get-LvmTrust -Self)."),
+        new(ErrorIds.ConnectionRefused, ErrorKind.NotAvailable, "Start the receiver there (lightvm receive), or check the port."),
+        new(ErrorIds.ConnectionFailed, ErrorKind.NotAvailable, "Check the name of the host, the network between, and for ssh that it logs in without asking anything (ssh HOST true)."),
+        new(ErrorIds.ConnectionTimeout, ErrorKind.TimedOut, "Check the network between the hosts and that the other one is not overloaded, or wait longer."),
+        new(ErrorIds.ConnectionLost, ErrorKind.Failure, "Check the network, and what the other host logged; then try again."),
+        new(ErrorIds.HostNameInvalid, ErrorKind.InvalidInput, "Give a host name, an address, or a name of ssh's configuration, with USER@ before it or not."),
+        new(ErrorIds.InsecureTransportRefused, ErrorKind.PermissionDenied, "Use TLS or ssh, or say -Insecure (lightvm: --insecure) where nobody else can reach the network between."),
+        new(ErrorIds.TransportUnavailable, ErrorKind.NotAvailable, "Install ssh's client (Debian: openssh-client), or use TLS."),
+        new(ErrorIds.ListenerFailed, ErrorKind.NotAvailable, "Choose another port or address, or stop the program that listens there."),
+
         new(ErrorIds.OperationCancelled, ErrorKind.Cancelled, "What had been begun was undone."),
     ];
 

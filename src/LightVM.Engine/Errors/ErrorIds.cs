@@ -91,5 +91,26 @@ public static class ErrorIds
     public const string ServiceNotFound = nameof(ServiceNotFound);
     public const string ServiceFailure = nameof(ServiceFailure);
 
+    // Who is trusted, and the ways to other hosts.
+    public const string TrustMissing = nameof(TrustMissing);
+    public const string TrustExists = nameof(TrustExists);
+    public const string TrustInvalid = nameof(TrustInvalid);
+    public const string TrustNameInvalid = nameof(TrustNameInvalid);
+    public const string TrustUnsafe = nameof(TrustUnsafe);
+    public const string TrustInaccessible = nameof(TrustInaccessible);
+    public const string PeerUnknown = nameof(PeerUnknown);
+    public const string PeerMismatch = nameof(PeerMismatch);
+    public const string PeerRefused = nameof(PeerRefused);
+    public const string PeerBusy = nameof(PeerBusy);
+    public const string HandshakeFailed = nameof(HandshakeFailed);
+    public const string ConnectionRefused = nameof(ConnectionRefused);
+    public const string ConnectionFailed = nameof(ConnectionFailed);
+    public const string ConnectionTimeout = nameof(ConnectionTimeout);
+    public const string ConnectionLost = nameof(ConnectionLost);
+    public const string HostNameInvalid = nameof(HostNameInvalid);
+    public const string InsecureTransportRefused = nameof(InsecureTransportRefused);
+    public const string TransportUnavailable = nameof(TransportUnavailable);
+    public const string ListenerFailed = nameof(ListenerFailed);
+
     public const string OperationCancelled = nameof(OperationCancelled);
 }
