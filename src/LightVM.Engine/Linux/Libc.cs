@@ -37,8 +37,13 @@ internal static partial class Libc
     /// <summary>fallocate: make a hole, and leave the file as long as it is.</summary>
     public const int KeepSizeAndPunchHole = 1 | 2;
 
+    public const int GetFlags = 3;
+    public const int SetFlags = 4;
     public const int DuplicateCloseOnExec = 1030;
     public const int SetPipeSize = 1031;
+
+    /// <summary>shutdown: no more is sent.</summary>
+    public const int NoMoreSending = 1;
 
     public const int GetLock = 5;
     public const int SetLock = 6;
@@ -105,6 +110,9 @@ internal static partial class Libc
     /// <param name="ends">Two numbers: the end to read from, the end to write to.</param>
     [LibraryImport("libc", EntryPoint = "pipe2", SetLastError = true)]
     public static unsafe partial int Pipe(int* ends, int flags);
+
+    [LibraryImport("libc", EntryPoint = "shutdown", SetLastError = true)]
+    public static partial int Shutdown(int socket, int how);
 
     [LibraryImport("libc", EntryPoint = "inotify_init1", SetLastError = true)]
     public static partial int NotificationFile(int flags);
