@@ -38,6 +38,8 @@ internal sealed class CommandLine
             WaitCommand.Make(this),
             DestroyCommand.Make(this),
             RenameCommand.Make(this),
+            SaveCommand.Make(this),
+            RestoreCommand.Make(this),
             ConsoleCommand.Make(this),
             .. NetworkCommands.Make(this),
             .. BlockCommands.Make(this),

@@ -28,9 +28,14 @@ public abstract class ContractTests : IDisposable
 
     public void Dispose()
     {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    protected virtual void Dispose(bool disposing)
+    {
         foreach (var domain in Host.ListDomains().Where(domain => _created.Contains(domain.Uuid) && domain.State != DomainState.Dying)) Host.DestroyDomain(domain.Key);
         AssertNothingLeft();
-        GC.SuppressFinalize(this);
     }
 
     /// <summary>Cancels a creation in each of its steps.</summary>

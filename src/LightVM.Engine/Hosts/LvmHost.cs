@@ -34,6 +34,7 @@ public sealed class LvmHost : IDisposable
         Devices = new DomainDevices(_context);
         Lifecycle = new DomainLifecycle(_context);
         Consoles = new DomainConsoles(_context);
+        Images = new DomainImages(_context);
         Services = new HostServices(daemon is null ? [] : [daemon(this)]);
     }
 
@@ -45,6 +46,9 @@ public sealed class LvmHost : IDisposable
 
     /// <summary>The consoles of the host's domains.</summary>
     public DomainConsoles Consoles { get; }
+
+    /// <summary>Saving the host's domains, and making domains of what was saved.</summary>
+    public DomainImages Images { get; }
 
     /// <summary>The daemons of this toolstack on the host.</summary>
     public HostServices Services { get; }

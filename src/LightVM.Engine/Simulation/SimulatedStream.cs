@@ -16,17 +16,20 @@ internal static class SimulatedStream
     private const int PageSize = 4096;
     private const uint TypePV = 1;
     private const uint TypeHvm = 2;
-    private const uint RecordEnd = 0;
-    private const uint RecordPageData = 1;
-    private const uint RecordPVInfo = 2;
-    private const uint RecordP2mFrames = 3;
-    private const uint RecordVcpuBasic = 4;
-    private const uint RecordHvmContext = 9;
-    private const uint RecordStaticDataEnd = 0x10;
 
-    // A vCPU's id, and what Xen has of one that is 32 or 64 bits wide.
-    private const int Vcpu32Size = 8 + 2800;
-    private const int Vcpu64Size = 8 + 5168;
+    // Records, and what is said of them where libxc cares.
+    private const uint End = 0;
+    private const uint PageData = 1;
+    private const uint PVInfo = 2;
+    private const uint PVP2mFrames = 3;
+    private const uint PVVcpuBasic = 4;
+    private const uint SharedInfo = 7;
+    private const uint HvmContext = 9;
+    private const uint StaticDataEnd = 0x10;
+
+    /// <summary>struct vcpu_guest_context of x86-64, and of x86-32.</summary>
+    private const int VcpuContextSize = 5168;
+    private const int VcpuContext32Size = 2800;
 
     private static ReadOnlySpan<byte> Tag => "LightVM simulated guest\n"u8;
 
@@ -44,18 +47,29 @@ internal static class SimulatedStream
         BinaryPrimitives.WriteUInt32LittleEndian(header[32..], 4);
         BinaryPrimitives.WriteUInt32LittleEndian(header[36..], 17);
         stream.Write(header);
-        var isPV = domain.Type == GuestType.PV;
-        var isWide = domain.AddressSize == 64;
-        if (isPV) WriteRecord(stream, RecordPVInfo, [(byte)(isWide ? 8 : 4), (byte)(isWide ? 4 : 3), 0, 0, 0, 0, 0, 0]); // bytes of an address, levels of page tables
-        WriteRecord(stream, RecordStaticDataEnd, []);
-        if (isPV) WriteRecord(stream, RecordP2mFrames, new byte[16]); // the page with number 0, described by that with number 0
+        WriteRecord(stream, StaticDataEnd, []);
+        if (domain.Type == GuestType.PV)
+        {
+            // Bytes of an address, levels of page tables.
+            WriteRecord(stream, PVInfo, domain.AddressSize == 64 ? [8, 4, 0, 0, 0, 0, 0, 0] : [4, 3, 0, 0, 0, 0, 0, 0]);
+            WriteRecord(stream, PVP2mFrames, new byte[16]); // of page 0
+        }
+
         var page = new byte[16 + PageSize];
         page[0] = 1; // one page, the one with number 0
         Encoding.UTF8.GetBytes($"{Encoding.ASCII.GetString(Tag)}{domain.MemoryKiB}\n{(int)domain.Activity}\n{(domain.Listens ? 1 : 0)}\n{domain.Guest.CommandLine}\n", page.AsSpan(16));
-        WriteRecord(stream, RecordPageData, page);
-        if (isPV) WriteRecord(stream, RecordVcpuBasic, new byte[isWide ? Vcpu64Size : Vcpu32Size]);
-        else WriteRecord(stream, RecordHvmContext, new byte[8]);
-        WriteRecord(stream, RecordEnd, []);
+        WriteRecord(stream, PageData, page);
+        if (domain.Type == GuestType.PV)
+        {
+            WriteRecord(stream, SharedInfo, new byte[PageSize]);
+            WriteRecord(stream, PVVcpuBasic, new byte[8 + (domain.AddressSize == 64 ? VcpuContextSize : VcpuContext32Size)]);
+        }
+        else
+        {
+            WriteRecord(stream, HvmContext, new byte[8]);
+        }
+
+        WriteRecord(stream, End, []);
         return stream.ToArray();
     }
 
@@ -73,11 +87,11 @@ internal static class SimulatedStream
             stream.ReadExactly(head);
             var record = BinaryPrimitives.ReadUInt32LittleEndian(head);
             var length = BinaryPrimitives.ReadUInt32LittleEndian(head.AsSpan(4));
-            if (length > Vcpu64Size) throw new InvalidDataException("the stream is not of a simulated guest");
+            if (length > 8 + VcpuContextSize) throw new InvalidDataException("the stream is not of a simulated guest");
             var body = new byte[(length + 7) / 8 * 8];
             stream.ReadExactly(body);
-            if (record == RecordPageData) memory = Parse(body.AsSpan(16));
-            if (record == RecordEnd) return memory ?? throw new InvalidDataException("the stream has no memory in it");
+            if (record == PageData) memory = Parse(body.AsSpan(16));
+            if (record == End) return memory ?? throw new InvalidDataException("the stream has no memory in it");
         }
     }
 

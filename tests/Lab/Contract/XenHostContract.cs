@@ -17,6 +17,9 @@ public sealed class XenDeviceContract(XenContractHost host, RunningDeviceDaemon 
 /// <summary>The contract of domains' ends, kept by a real Xen.</summary>
 public sealed class XenLifecycleContract(XenContractHost host) : LifecycleContract(host), IClassFixture<XenContractHost>;
 
+/// <summary>The contract of saving and restoring, kept by a real Xen.</summary>
+public sealed class XenSaveContract(XenContractHost host) : SaveContract(host), IClassFixture<XenContractHost>;
+
 public sealed class XenContractHost : ContractHost
 {
     public XenContractHost()

@@ -12,6 +12,9 @@ public sealed class SimulatedHostContract() : HostContract(new SimulatedContract
 /// <summary>The contract of devices, kept by the simulated host.</summary>
 public sealed class SimulatedDeviceContract() : DeviceContract(new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions())));
 
+/// <summary>The contract of saving and restoring, kept by the simulated host.</summary>
+public sealed class SimulatedSaveContract() : SaveContract(new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions())));
+
 /// <summary>The contract of domains' ends, kept by the simulated host.</summary>
 public sealed class SimulatedLifecycleContract() : LifecycleContract(new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions())))
 {
