@@ -22,6 +22,7 @@
         'Get-LvmDisk'
         'Get-LvmDomain'
         'Get-LvmHost'
+        'Get-LvmImage'
         'Get-LvmNetworkAdapter'
         'Get-LvmService'
         'Import-LvmDomainConfig'

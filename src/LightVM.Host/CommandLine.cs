@@ -43,6 +43,7 @@ internal sealed class CommandLine
             ConsoleCommand.Make(this),
             .. NetworkCommands.Make(this),
             .. BlockCommands.Make(this),
+            ImageCommand.Make(this),
             InfoCommand.Make(this),
             CheckCommand.Make(this),
             ServiceCommand.Make(this),

@@ -106,20 +106,21 @@ public abstract class LvmCmdlet : PSCmdlet, IDisposable
 
     /// <summary>Does some work with each file that a parameter names; the failure of one does not stop the others.</summary>
     /// <param name="isLiteral">Otherwise wildcards are allowed, and a pattern that matches nothing is no error.</param>
-    private protected void ForFiles(IEnumerable<string> paths, bool isLiteral, Action<string> work)
+    /// <param name="errorId">The error where a text is no path of the file system.</param>
+    private protected void ForFiles(IEnumerable<string> paths, bool isLiteral, string errorId, Action<string> work)
     {
         foreach (var path in paths)
         {
             IReadOnlyList<string> files = [];
-            ForItem(path, () => files = isLiteral ? [ToFilePath(path, ErrorIds.ConfigNotFound)] : Expand(path));
+            ForItem(path, () => files = isLiteral ? [ToFilePath(path, errorId)] : Expand(path, errorId));
             foreach (var file in files) ForItem(file, () => work(file));
         }
     }
 
-    private Collection<string> Expand(string path) =>
+    private Collection<string> Expand(string path, string errorId) =>
         WildcardPattern.ContainsWildcardCharacters(path)
-            ? Resolve(path, ErrorIds.ConfigNotFound, () => (GetResolvedProviderPathFromPSPath(path, out var provider), provider))
-            : [ToFilePath(WildcardPattern.Unescape(path), ErrorIds.ConfigNotFound)];
+            ? Resolve(path, errorId, () => (GetResolvedProviderPathFromPSPath(path, out var provider), provider))
+            : [ToFilePath(WildcardPattern.Unescape(path), errorId)];
 
     private static T Resolve<T>(string path, string errorId, Func<(T Resolved, ProviderInfo Provider)> resolve)
     {

@@ -56,7 +56,7 @@ public abstract class ConfigFileCmdlet : LvmCmdlet
     protected override void ProcessRecord()
     {
         var isLiteral = ParameterSetName != FromPath;
-        ForFiles(isLiteral ? LiteralPath : Path, isLiteral, Read);
+        ForFiles(isLiteral ? LiteralPath : Path, isLiteral, ErrorIds.ConfigNotFound, Read);
     }
 
     private protected abstract void Read(string path);

@@ -66,7 +66,7 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet
                 foreach (var config in Config) CreateAll(config, $"configuration '{config.Name}'", config.ToDraft);
                 break;
             default:
-                ForFiles(isLiteral ? LiteralPath : Path, isLiteral, path => CreateAll(path, path, () => DomainConfigJson.ReadFile(path).ToDraft()));
+                ForFiles(isLiteral ? LiteralPath : Path, isLiteral, ErrorIds.ConfigNotFound, path => CreateAll(path, path, () => DomainConfigJson.ReadFile(path).ToDraft()));
                 break;
         }
     }

@@ -1,4 +1,5 @@
 using LightVM.Configuration;
+using LightVM.Errors;
 using LightVM.Hypervisor;
 
 namespace LightVM.Images;
@@ -82,6 +83,9 @@ public sealed record DomainImage
 
     /// <summary>The parts of the file, in order.</summary>
     public IReadOnlyList<ImagePart> Parts { get; init; } = [];
+
+    /// <summary>The error that restoring a broken one would give.</summary>
+    internal LvmException? Failure => ErrorId is null ? null : new ImageRefusal(ErrorId, Problem!).Of(Path);
 
     public override string ToString() => Path;
 }
