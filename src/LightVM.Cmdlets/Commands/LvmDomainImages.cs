@@ -97,10 +97,10 @@ public sealed class RestoreLvmDomainCommand : LvmCmdlet
                 foreach (var image in Image) ForItem(image, () => Restore(image.Path));
                 break;
             case FromLiteralPath:
-                ForFiles(LiteralPath, isLiteral: true, Restore);
+                ForFiles(LiteralPath, isLiteral: true, ErrorIds.ImageNotFound, Restore);
                 break;
             default:
-                ForFiles(Path, isLiteral: false, Restore);
+                ForFiles(Path, isLiteral: false, ErrorIds.ImageNotFound, Restore);
                 break;
         }
     }
