@@ -47,6 +47,7 @@ internal sealed class CommandLine
             InfoCommand.Make(this),
             CheckCommand.Make(this),
             ServiceCommand.Make(this),
+            TrustCommand.Make(this),
             DevdCommand.Make(this),
             ConfigCommand.Make(this),
             ScriptCommand.Make(this),

@@ -1,6 +1,7 @@
 using System.Text;
 using LightVM.Errors;
 using LightVM.Hosts;
+using LightVM.Trust;
 
 namespace LightVM.Host;
 
@@ -40,6 +41,9 @@ internal sealed class Session : IDisposable
 
     /// <summary>Opens the host; the argument says whether it is the simulated one.</summary>
     public Func<bool, LvmHost> OpenHost { get; init; } = simulated => simulated ? LvmHost.OpenSimulated() : LvmHost.OpenXen();
+
+    /// <summary>Opens this machine's trust.</summary>
+    public Func<TrustStore> OpenTrust { get; init; } = () => new TrustStore();
 
     /// <summary>Looks at this machine.</summary>
     public Func<IReadOnlyList<HostCheck>> CheckHost { get; init; } = HostChecks.RunLocal;

@@ -32,6 +32,13 @@ Describe 'The examples of the help' -Skip:(Test-OnXen) {
         '{ "name": "two words", "memory": 0 }' | Set-Content broken.json
         $null = Write-TestImage (Join-Path $directory 'web.lvm') web
         Set-Content data.img ('x' * 512)
+        # This machine's own trust is nobody's to try things with.
+        $env:LIGHTVM_TRUST = Join-Path $directory 'other'
+        $other = New-LvmTrust
+        $other.Certificate | Set-Content host-b.pem
+        @{ name = 'host-b'; certificate = $other.Certificate } | ConvertTo-Json | Set-Content host-b.json
+        $env:LIGHTVM_TRUST = Join-Path $directory 'trust'
+        $null = New-LvmTrust host-c -Certificate $other.Certificate
         'web1', 'web2', 'db' | ForEach-Object {
             New-LvmDomain -Name $_ -Kernel tiny -MemoryMiB 4 -Vif @{ Bridge = 'xenbr0' } -Vbd @{ Target = "/simulated/$_.img"; VirtualDevice = 'xvda'; Type = 'File' }
         } | Out-Null
@@ -39,6 +46,7 @@ Describe 'The examples of the help' -Skip:(Test-OnXen) {
 
     AfterEach {
         Pop-Location
+        $env:LIGHTVM_TRUST = $null
         Disconnect-LvmHost
     }
 

@@ -88,6 +88,7 @@ public static class ErrorCatalog
         new(ErrorIds.TrustExists, ErrorKind.Conflict, "Keep it, or replace it with -Force (lightvm: --force); peers have to admit a new key of this host before it is of use."),
         new(ErrorIds.TrustInvalid, ErrorKind.InvalidInput, "Give what Get-LvmTrust -Self (lightvm trust show) shows on the other host; remove a file that is damaged."),
         new(ErrorIds.TrustNameInvalid, ErrorKind.InvalidInput, "A name has 1 to 128 characters out of letters, digits and . _ : - and begins neither with a dot nor a hyphen."),
+        new(ErrorIds.CertificateNotFound, ErrorKind.NotFound, "Check the path of the certificate and its permissions; Get-LvmTrust -Self (lightvm trust show) shows it on the other host."),
         new(ErrorIds.TrustUnsafe, ErrorKind.PermissionDenied, "Find out who may have changed or read it, then make it root's alone (chmod -R go= /etc/lightvm/trust)."),
         new(ErrorIds.TrustInaccessible, ErrorKind.PermissionDenied, "Run as root, and check /etc/lightvm/trust (or the folder in LIGHTVM_TRUST)."),
         new(ErrorIds.PeerUnknown, ErrorKind.NotFound, "Get-LvmTrust (lightvm trust list) shows the peers; New-LvmTrust (lightvm trust add) admits one under the name that is used for it."),

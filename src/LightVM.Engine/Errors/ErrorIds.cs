@@ -96,6 +96,7 @@ public static class ErrorIds
     public const string TrustExists = nameof(TrustExists);
     public const string TrustInvalid = nameof(TrustInvalid);
     public const string TrustNameInvalid = nameof(TrustNameInvalid);
+    public const string CertificateNotFound = nameof(CertificateNotFound);
     public const string TrustUnsafe = nameof(TrustUnsafe);
     public const string TrustInaccessible = nameof(TrustInaccessible);
     public const string PeerUnknown = nameof(PeerUnknown);

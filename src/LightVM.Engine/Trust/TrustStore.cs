@@ -93,6 +93,22 @@ public sealed class TrustStore
         }
     }
 
+    /// <summary>Admits a peer with what a file has. Errors: CertificateNotFound, and those of <see cref="Admit"/>.</summary>
+    public TrustEntry AdmitFile(string name, string path, bool force = false)
+    {
+        string? credential;
+        try
+        {
+            credential = ReadText(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new LvmException(ErrorIds.CertificateNotFound, $"'{path}' cannot be read: {error.Message.TrimEnd('.')}", error);
+        }
+
+        return Admit(name, credential ?? throw new LvmException(ErrorIds.CertificateNotFound, $"there is no file '{path}'"), force);
+    }
+
     /// <summary>A peer by name; case does not matter. Errors: TrustNameInvalid, PeerUnknown, TrustInvalid, TrustUnsafe, TrustInaccessible.</summary>
     public TrustEntry GetPeer(string name)
     {
@@ -207,12 +223,24 @@ public sealed class TrustStore
         }
     }
 
-    /// <summary>The text of a file; null where there is none.</summary>
     private string? Read(string path)
     {
         try
         {
             RefuseUnsafe(Folder, OthersWrite);
+            return ReadText(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw Inaccessible(path, error);
+        }
+    }
+
+    /// <summary>The text of a file; null where there is none.</summary>
+    private static string? ReadText(string path)
+    {
+        try
+        {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
             var content = new byte[MaxFileSize + 1];
             var length = file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false);
@@ -221,10 +249,6 @@ public sealed class TrustStore
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
             return null;
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw Inaccessible(path, error);
         }
     }
 

@@ -2,6 +2,7 @@ using System.Text.Json;
 using LightVM.Host;
 using LightVM.Hosts;
 using LightVM.Simulation;
+using LightVM.Trust;
 
 namespace LightVM.Unit.Host;
 
@@ -24,6 +25,8 @@ internal sealed class Lightvm(SimulatedHostOptions? options = null) : IDisposabl
 
     public LvmHost Host => _host;
 
+    public TrustStore Trust => new(Path.Combine(_directory.FullName, "trust"));
+
     public Run Run(params string[] words)
     {
         using var output = new StringWriter();
@@ -33,6 +36,7 @@ internal sealed class Lightvm(SimulatedHostOptions? options = null) : IDisposabl
         {
             OpenHost = OpenHost ?? (_ => _host),
             CheckHost = () => Checks,
+            OpenTrust = () => Trust,
             OpenInput = () => new StringReader(Input),
         };
         if (Signal is { } signal) session.Signals.Raise(signal);

@@ -63,6 +63,7 @@ public sealed class ErrorCatalogTests
     [InlineData(ErrorIds.TrustExists, ErrorKind.Conflict)]
     [InlineData(ErrorIds.TrustInvalid, ErrorKind.InvalidInput)]
     [InlineData(ErrorIds.TrustNameInvalid, ErrorKind.InvalidInput)]
+    [InlineData(ErrorIds.CertificateNotFound, ErrorKind.NotFound)]
     [InlineData(ErrorIds.TrustUnsafe, ErrorKind.PermissionDenied)]
     [InlineData(ErrorIds.TrustInaccessible, ErrorKind.PermissionDenied)]
     [InlineData(ErrorIds.PeerUnknown, ErrorKind.NotFound)]
