@@ -30,7 +30,6 @@ Describe 'The examples of the help' -Skip:(Test-OnXen) {
         $null = Write-TestConfig configs/alpha.json alpha tiny
         $null = Write-TestConfig configs/beta.json beta tiny -MemoryMiB 8
         '{ "name": "two words", "memory": 0 }' | Set-Content broken.json
-        $null = Write-TestImage (Join-Path $directory 'web.lvm') web
         Set-Content data.img ('x' * 512)
         # This machine's own trust is nobody's to try things with.
         $env:LIGHTVM_TRUST = Join-Path $directory 'other'
@@ -42,6 +41,7 @@ Describe 'The examples of the help' -Skip:(Test-OnXen) {
         'web1', 'web2', 'db' | ForEach-Object {
             New-LvmDomain -Name $_ -Kernel tiny -MemoryMiB 4 -Vif @{ Bridge = 'xenbr0' } -Vbd @{ Target = "/simulated/$_.img"; VirtualDevice = 'xvda'; Type = 'File' }
         } | Out-Null
+        $null = Checkpoint-LvmDomain web1 web.lightvm
     }
 
     AfterEach {

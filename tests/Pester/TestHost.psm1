@@ -104,25 +104,6 @@ function Write-TestConfig([string] $Path, [string] $Name, [string] $Kernel, [int
     $Path
 }
 
-# Writes a saved image of a PVH guest with a page of memory, and returns its path.
-function Write-TestImage([string] $Path, [string] $Name, [hashtable] $More = @{}) {
-    $config = New-LvmDomainConfig $Name -MemoryMiB 4 -Type PVH @More
-    $facts = [LightVM.Images.ImageFacts]::new([datetimeoffset] '2026-03-04T05:06:07Z', '4.17.4', 'host1')
-    $writer = [LightVM.Images.ImageWriter]::ToFile($Path, $config, $facts, $true)
-    try {
-        # The least that libxc's migration stream can be: headers, static data, a page, a context, an end.
-        [byte[]] $stream = (, 255 * 8 + 0x58, 0x45, 0x4e, 0x46 + 0, 0, 0, 3 + , 0 * 8 + 2, 0, 0, 0, 12, 0, 0, 0, 4, 0, 0, 0, 17, 0, 0, 0)
-        $stream += (0x10, 0, 0, 0, 0, 0, 0, 0)
-        $stream += (1, 0, 0, 0, 0x10, 0x10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0 + , 0 * 8 + , 7 * 4096)
-        $stream += (9, 0, 0, 0, 8, 0, 0, 0 + , 0 * 8 + , 0 * 8)
-        # As libxc does: by the descriptor, from where it stands.
-        [IO.FileStream]::new($writer.Handle, 'Write', 1).Write($stream, 0, $stream.Length)
-        $null = $writer.Complete([Threading.CancellationToken]::None)
-    }
-    finally { $writer.Dispose() }
-    $Path
-}
-
 # The ids of errors, without the class that PowerShell appends.
 filter Get-ErrorId { ($_.FullyQualifiedErrorId -split ',')[0] }
 

@@ -38,17 +38,15 @@ internal sealed class ImageHead
         StreamOffset = source.Position;
     }
 
-    /// <summary>Takes the guest's type and width from its state, where the configuration of another toolstack has not got them, and compares them where ours has.</summary>
+    /// <summary>
+    /// Takes from the guest's state what other toolstacks' configurations have not got: its type, and the width of its addresses, which of a
+    /// domain that xl made our own have not got either. A type that is another than in a configuration of ours is refused.
+    /// </summary>
     public void Match(MigrationStream stream)
     {
         if (Config is null || stream.Type is not { } found) return;
         var type = found == GuestType.PV ? GuestType.PV : GuestType.PVH;
-        if (Format == ImageFormat.LightVM)
-        {
-            if (Config.Type != type) throw ImageRefusal.Invalid($"its configuration is of a {Config.Type} guest and its memory of a {type} guest");
-            if (stream.AddressSize != 0 && Config.AddressSize != stream.AddressSize) throw ImageRefusal.Invalid($"its configuration is of a {Config.AddressSize}-bit guest and its memory of a {stream.AddressSize}-bit guest");
-            return;
-        }
+        if (Format == ImageFormat.LightVM && Config.Type != type) throw ImageRefusal.Invalid($"its configuration is of a {Config.Type} guest and its memory of a {type} guest");
 
         var draft = Config.ToDraft();
         draft.Type = type;
