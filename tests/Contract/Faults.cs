@@ -4,6 +4,7 @@ using LightVM.Devices;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Migration;
 using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Contract;
@@ -161,6 +162,16 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
     public void EndSuspension(Guid uuid) => inner.EndSuspension(uuid);
 
     public IReadOnlyList<(Guid Uuid, Suspension Suspension)> Suspensions() => inner.Suspensions();
+
+    public Guid Boot => inner.Boot;
+
+    public Arrival? FindArrival(Guid ticket) => inner.FindArrival(ticket);
+
+    public void SaveArrival(Guid ticket, Arrival arrival) => inner.SaveArrival(ticket, arrival);
+
+    public void RemoveArrival(Guid ticket) => inner.RemoveArrival(ticket);
+
+    public IReadOnlyList<(Guid Ticket, Arrival Arrival)> Arrivals() => inner.Arrivals();
 
     public void NoteResumed(DomainKey key) => inner.NoteResumed(key);
 

@@ -29,6 +29,9 @@ internal sealed class ImageCache((string Path, byte[] Bytes)? builtIn = null)
     public byte[] LoadRamdisk(string path) =>
         Load(path, ErrorIds.RamdiskNotFound, ErrorIds.RamdiskUnreadable, "ramdisk").Bytes;
 
+    /// <summary>Whether there is a file, or what stands for it.</summary>
+    public bool Has(string path) => builtIn?.Path == path || File.Exists(path);
+
     private Entry Load(string path, string notFound, string unreadable, string what)
     {
         if (builtIn is { } own && own.Path == path) return new Entry(own.Bytes, own.Bytes.Length, default);

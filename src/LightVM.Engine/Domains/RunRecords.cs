@@ -1,6 +1,7 @@
 using LightVM.Configuration;
 using LightVM.Errors;
 using LightVM.Linux;
+using LightVM.Migration;
 
 namespace LightVM.Domains;
 
@@ -15,6 +16,9 @@ internal static class RunRecords
 
     /// <summary>Domains that are suspended for a short time, and by whom they shall go on.</summary>
     public static RunRecords<Suspension> Suspensions { get; } = new("suspensions", Suspension.Write, Suspension.Read);
+
+    /// <summary>Domains that other hosts send, by the tickets of their moves.</summary>
+    public static RunRecords<Arrival> Arrivals { get; } = new("arrivals", Arrival.Write, Arrival.Read);
 
     private static DomainConfig? ReadConfig(string path)
     {

@@ -20,6 +20,7 @@ public sealed record Suspension(string Operation, HandOver? HandedOver = null)
             {
                 json.WriteString("target", handedOver.Target);
                 json.WriteString("ticket", handedOver.Ticket);
+                json.WriteString("boot", handedOver.Boot);
             }
 
             json.WriteEndObject();
@@ -35,7 +36,7 @@ public sealed record Suspension(string Operation, HandOver? HandedOver = null)
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(path));
             var handedOver = json.RootElement.TryGetProperty("target", out var target) && json.RootElement.TryGetProperty("ticket", out var ticket)
-                ? new HandOver(target.GetString()!, ticket.GetGuid())
+                ? new HandOver(target.GetString()!, ticket.GetGuid(), json.RootElement.GetProperty("boot").GetGuid())
                 : null;
             return new Suspension(json.RootElement.GetProperty("operation").GetString()!, handedOver);
         }
@@ -49,4 +50,5 @@ public sealed record Suspension(string Operation, HandOver? HandedOver = null)
 /// <summary>Whom to ask where a guest goes on.</summary>
 /// <param name="Target">The way to the other host, as the mover was given it: a URI.</param>
 /// <param name="Ticket">What the other host knows this move by.</param>
-public sealed record HandOver(string Target, Guid Ticket);
+/// <param name="Boot">Which run of the other host: one that was started anew since has forgotten what it was told.</param>
+public sealed record HandOver(string Target, Guid Ticket, Guid Boot);

@@ -113,5 +113,14 @@ public static class ErrorIds
     public const string TransportUnavailable = nameof(TransportUnavailable);
     public const string ListenerFailed = nameof(ListenerFailed);
 
+    // Moving to another host.
+    public const string SameHost = nameof(SameHost);
+    public const string CpuIncompatible = nameof(CpuIncompatible);
+    public const string XenIncompatible = nameof(XenIncompatible);
+    public const string MoveRefused = nameof(MoveRefused);
+    public const string MoveProtocolInvalid = nameof(MoveProtocolInvalid);
+    public const string MoveUndecided = nameof(MoveUndecided);
+    public const string DowntimeTooLong = nameof(DowntimeTooLong);
+
     public const string OperationCancelled = nameof(OperationCancelled);
 }

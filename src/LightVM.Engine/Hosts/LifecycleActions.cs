@@ -1,6 +1,7 @@
 using LightVM.Configuration;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Migration;
 
 namespace LightVM.Hosts;
 
@@ -22,6 +23,8 @@ public sealed class LifecycleActions
     private static readonly TimeSpan FailureDelay = TimeSpan.FromSeconds(5);
 
     private readonly DomainLifecycle _lifecycle;
+    private readonly DomainMoves _moves;
+    private readonly Dictionary<Guid, Task> _asking = [];
     private readonly Action<string> _log;
     private readonly TimeProvider _time;
     private readonly long _begin;
@@ -34,6 +37,7 @@ public sealed class LifecycleActions
     public LifecycleActions(LvmHost host, Action<string> log, TimeProvider? time = null)
     {
         _lifecycle = host.Lifecycle;
+        _moves = host.Moves;
         _log = log;
         _time = time ?? TimeProvider.System;
         _begin = _time.GetTimestamp();
@@ -68,13 +72,21 @@ public sealed class LifecycleActions
         _lifecycle.ForgetGone();
         var ended = _lifecycle.ListEnded();
         var unfinished = _lifecycle.ListUnfinishedRestarts().ToList();
-        var suspended = _lifecycle.ListSuspensions().Select(suspension => suspension.Uuid).ToList();
+        var suspensions = _lifecycle.ListSuspensions().ToList();
+        var suspended = suspensions.Select(suspension => suspension.Uuid).ToList();
+        var arrivals = _moves.UnfinishedArrivals();
         _settled.IntersectWith(ended);
         foreach (var key in ended.Where(key => !_settled.Contains(key))) Attend(key, now, cancellation);
         foreach (var (uuid, name) in unfinished) Finish(uuid, name, now, cancellation);
-        foreach (var uuid in suspended) GoOn(uuid, now);
+        foreach (var (uuid, suspension) in suspensions)
+        {
+            if (suspension.HandedOver is null) GoOn(uuid, now);
+            else Ask(uuid, suspension.HandedOver.Target, now, cancellation);
+        }
 
-        var concerned = ended.Except(_settled).Select(key => key.Uuid).Concat(unfinished.Select(restart => restart.Uuid)).Concat(suspended).ToHashSet();
+        foreach (var ticket in arrivals) Recover(ticket, now);
+
+        var concerned = ended.Except(_settled).Select(key => key.Uuid).Concat(unfinished.Select(restart => restart.Uuid)).Concat(suspended).Concat(arrivals).ToHashSet();
         foreach (var (uuid, attempts) in _attempts.ToArray())
         {
             // Somebody else has dealt with it, or removed it, or it has lived long enough for its past to be forgotten.
@@ -147,6 +159,57 @@ public sealed class LifecycleActions
         }
 
         AttemptsOf(uuid).Postpone(now);
+    }
+
+    /// <summary>
+    /// Asks the other host where a guest goes on that was handed over to it, by somebody who was killed before that was known, or could not
+    /// find it out. That may take long: it is done beside the rest, and again later where there is no answer.
+    /// </summary>
+    private void Ask(Guid uuid, string target, TimeSpan now, CancellationToken cancellation)
+    {
+        if (_attempts.GetValueOrDefault(uuid) is { IsPending: true } attempts && attempts.Due > now) return;
+        AttemptsOf(uuid).Postpone(now);
+        if (_asking.TryGetValue(uuid, out var asking) && !asking.IsCompleted) return;
+        _asking[uuid] = Task.Run(
+            () =>
+            {
+                try
+                {
+                    if (_moves.Resolve(uuid, cancellation) is { } fate)
+                        _log($"a domain ({uuid}) was left suspended when it was moved to {target}: it goes on {(fate == MoveFate.Committed ? "there" : "here")}");
+                }
+                catch (LvmException error) when (error.ErrorId == ErrorIds.DomainInvalidState)
+                {
+                    // It is being moved.
+                }
+                catch (LvmException error)
+                {
+                    _log($"a domain ({uuid}) stays suspended: {error.Message}");
+                }
+            },
+            CancellationToken.None);
+    }
+
+    /// <summary>Finishes what a receiver has left that was killed. One whose receiver is at work is looked at again later.</summary>
+    private void Recover(Guid ticket, TimeSpan now)
+    {
+        if (_attempts.GetValueOrDefault(ticket) is { IsPending: true } attempts && attempts.Due > now) return;
+        try
+        {
+            if (_moves.RecoverArrival(ticket) is { } done) _log(done);
+            _attempts.Remove(ticket);
+            return;
+        }
+        catch (LvmException error) when (error.ErrorId != ErrorIds.DomainInvalidState)
+        {
+            _log($"what a receiver left is not finished: {error.Message}");
+        }
+        catch (LvmException)
+        {
+            // It is being received.
+        }
+
+        AttemptsOf(ticket).Postpone(now);
     }
 
     /// <param name="work">Tells whether it has started a domain.</param>

@@ -3,6 +3,7 @@ using LightVM.Devices;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Migration;
 using LightVM.Services;
 using LightVM.Simulation;
 using LightVM.Xen;
@@ -35,6 +36,7 @@ public sealed class LvmHost : IDisposable
         Lifecycle = new DomainLifecycle(_context);
         Consoles = new DomainConsoles(_context);
         Images = new DomainImages(_context);
+        Moves = new DomainMoves(_context);
         Services = new HostServices(daemon is null ? [] : [daemon(this)]);
     }
 
@@ -49,6 +51,8 @@ public sealed class LvmHost : IDisposable
 
     /// <summary>Saving the host's domains, and making domains of what was saved.</summary>
     public DomainImages Images { get; }
+    /// <summary>How domains get from this host to another, and from others to this one.</summary>
+    public DomainMoves Moves { get; }
 
     /// <summary>The daemons of this toolstack on the host.</summary>
     public HostServices Services { get; }

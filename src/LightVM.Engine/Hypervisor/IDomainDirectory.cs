@@ -1,6 +1,7 @@
 using LightVM.Configuration;
 using LightVM.Consoles;
 using LightVM.Domains;
+using LightVM.Migration;
 
 namespace LightVM.Hypervisor;
 
@@ -101,6 +102,21 @@ public interface IDomainDirectory : IDisposable
 
     /// <summary>The suspensions that have not ended.</summary>
     IReadOnlyList<(Guid Uuid, Suspension Suspension)> Suspensions();
+
+    /// <summary>Which machine this is, and since when it is up: no two runs of machines have the same.</summary>
+    Guid Boot { get; }
+
+    /// <summary>What is noted of a domain that another host sends, by the move's ticket; null for nothing.</summary>
+    Arrival? FindArrival(Guid ticket);
+
+    /// <summary>Notes how far a domain has come that another host sends.</summary>
+    void SaveArrival(Guid ticket, Arrival arrival);
+
+    /// <summary>Forgets that a domain came.</summary>
+    void RemoveArrival(Guid ticket);
+
+    /// <summary>All domains that others send, or have sent, and that are not forgotten.</summary>
+    IReadOnlyList<(Guid Ticket, Arrival Arrival)> Arrivals();
 
     /// <summary>Tells the store that a guest goes on that was suspended: else nobody would be told of its next end.</summary>
     void NoteResumed(DomainKey key);

@@ -4,6 +4,7 @@ using LightVM.Consoles;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Migration;
 
 namespace LightVM.Simulation;
 
@@ -15,6 +16,7 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
     private readonly Dictionary<Guid, DomainConfig> _configs = [];
     private readonly Dictionary<Guid, DomainConfig> _restarts = [];
     private readonly Dictionary<Guid, Suspension> _suspensions = [];
+    private readonly Dictionary<Guid, Arrival> _arrivals = [];
     private readonly HashSet<Guid> _held = [];
     private readonly Dictionary<Guid, DirectoryEntry> _entries = new()
     {
@@ -123,6 +125,28 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
     public IReadOnlyList<(Guid Uuid, Suspension Suspension)> Suspensions()
     {
         lock (_lock) return _suspensions.Select(suspension => (suspension.Key, suspension.Value)).ToList();
+    }
+
+    public Guid Boot { get; } = Guid.NewGuid();
+
+    public Arrival? FindArrival(Guid ticket)
+    {
+        lock (_lock) return _arrivals.GetValueOrDefault(ticket);
+    }
+
+    public void SaveArrival(Guid ticket, Arrival arrival)
+    {
+        lock (_lock) _arrivals[ticket] = arrival;
+    }
+
+    public void RemoveArrival(Guid ticket)
+    {
+        lock (_lock) _arrivals.Remove(ticket);
+    }
+
+    public IReadOnlyList<(Guid Ticket, Arrival Arrival)> Arrivals()
+    {
+        lock (_lock) return _arrivals.Select(arrival => (arrival.Key, arrival.Value)).ToList();
     }
 
     public void NoteResumed(DomainKey key)

@@ -6,6 +6,7 @@ using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 using LightVM.Linux;
+using LightVM.Migration;
 
 namespace LightVM.Xen;
 
@@ -129,6 +130,16 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     public void EndSuspension(Guid uuid) => RunRecords.Suspensions.Remove(uuid);
 
     public IReadOnlyList<(Guid Uuid, Suspension Suspension)> Suspensions() => RunRecords.Suspensions.All();
+
+    public Guid Boot { get; } = ReadBoot();
+
+    public Arrival? FindArrival(Guid ticket) => RunRecords.Arrivals.Find(ticket);
+
+    public void SaveArrival(Guid ticket, Arrival arrival) => RunRecords.Arrivals.Save(ticket, arrival);
+
+    public void RemoveArrival(Guid ticket) => RunRecords.Arrivals.Remove(ticket);
+
+    public IReadOnlyList<(Guid Ticket, Arrival Arrival)> Arrivals() => RunRecords.Arrivals.All();
 
     public void NoteResumed(DomainKey key) => _store.NoteResumed(key.Id);
 
@@ -315,6 +326,19 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         var times = _pipeline.Read(Array.ConvertAll(uuids, uuid => $"{VmRoot}/{uuid}/start_time"));
         for (var i = 0; i < uuids.Length; i++) _entries[uuids[i]] = _entries[uuids[i]] with { StartTime = ParseStartTime(times[i]) };
         _undated.Clear();
+    }
+
+    /// <summary>The kernel's own name for its run.</summary>
+    private static Guid ReadBoot()
+    {
+        try
+        {
+            return Guid.Parse(File.ReadAllText("/proc/sys/kernel/random/boot_id"));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or FormatException)
+        {
+            throw new LvmException(ErrorIds.HostFileFailure, $"the kernel does not say which run of it this is: {error.Message.TrimEnd('.')}", error);
+        }
     }
 
     /// <summary>Seconds since 1970, with a fraction or without.</summary>

@@ -1,14 +1,13 @@
-using System.Runtime.InteropServices;
+using LightVM.Linux;
 
 namespace LightVM.Host.Devices;
 
 /// <summary>
-/// Places at which a test may have the daemon die by SIGKILL, as a crash or the kernel would have it: the first of them that is reached
-/// and has the name in the environment variable <see cref="Variable"/>.
+/// Places at which a test may have the daemon die by SIGKILL (<see cref="CrashPoint"/>).
 /// </summary>
-internal static partial class CrashPoints
+internal static class CrashPoints
 {
-    public const string Variable = "LIGHTVM_CRASH_AT";
+    public const string Variable = CrashPoint.Variable;
 
     public const string VifEvent = "vif-event";
     public const string VifBeforeBridge = "vif-before-bridge";
@@ -51,16 +50,7 @@ internal static partial class CrashPoints
     ];
 
     /// <summary>Where this process is to die; null, as ever, for nowhere.</summary>
-    public static string? Chosen { get; } = Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } name ? name : null;
+    public static string? Chosen => CrashPoint.Chosen;
 
-    public static void Reach(string point)
-    {
-        if (Chosen is null || Chosen != point) return;
-        const int SIGKILL = 9;
-        _ = Kill(Environment.ProcessId, SIGKILL);
-        Thread.Sleep(Timeout.Infinite); // nothing more is done until the signal has arrived
-    }
-
-    [LibraryImport("libc", EntryPoint = "kill")]
-    private static partial int Kill(int process, int signal);
+    public static void Reach(string point) => CrashPoint.Reach(point);
 }

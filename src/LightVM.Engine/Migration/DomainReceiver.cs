@@ -1,0 +1,204 @@
+using System.Diagnostics;
+using LightVM.Configuration;
+using LightVM.Domains;
+using LightVM.Errors;
+using LightVM.Hosts;
+using LightVM.Hypervisor;
+using LightVM.Linux;
+
+namespace LightVM.Migration;
+
+/// <summary>
+/// The target's side of moves: answers one peer at a time on each link. What a peer does wrong, or does not do in time, costs its own
+/// session, and leaves nothing here.
+/// </summary>
+/// <param name="log">Takes a sentence for everything that came, or did not.</param>
+internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, Action<string> log, MoveTimes times)
+{
+    /// <summary>Room above a guest's memory for pages that are not memory: ACPI tables, special pages, and the hole below 4 GiB.</summary>
+    private const uint ExtraPfns = 2 << 20;
+
+    /// <summary>Serves one link to its end. Never throws for what the peer does.</summary>
+    /// <param name="first">Bytes that have been read of it already.</param>
+    public void Serve(MigrationLink link, ReadOnlySpan<byte> first, CancellationToken cancellation)
+    {
+        using var aborting = link.AbortOn(cancellation);
+        var channel = new MoveChannel(link);
+        try
+        {
+            link.Stream.ReadTimeout = (int)times.Message.TotalMilliseconds;
+            link.Stream.WriteTimeout = (int)times.Write.TotalMilliseconds;
+            channel.ReceivePreamble(first);
+            var source = channel.Receive(Hello.Read);
+            channel.Send(HelloOf(host));
+            if (source.Protocol < 1) throw channel.Invalid($"it speaks version {source.Protocol} of it");
+            var (type, length) = channel.ReceiveHead();
+            switch (type)
+            {
+                case MoveFrame.Offer:
+                    Receive(channel, source, channel.ReceiveBody(type, length, Offer.Read), cancellation);
+                    break;
+                case MoveFrame.Question:
+                    Answer(channel, channel.ReceiveBody(type, length, Question.Read));
+                    break;
+                default:
+                    throw channel.Unexpected(type, length);
+            }
+        }
+        catch (LvmException error)
+        {
+            log($"{link.PeerName}: {error.Message}");
+            TryTell(channel, error);
+        }
+    }
+
+    internal static Hello HelloOf(HostContext host) => new(
+        Hello.CurrentProtocol,
+        typeof(DomainReceiver).Assembly.GetName().Version?.ToString(3) ?? "",
+        host.Hypervisor.GetInfo().Version,
+        host.Directory.Boot,
+        Environment.MachineName);
+
+    internal static void TryTell(MoveChannel channel, LvmException error)
+    {
+        try
+        {
+            channel.Send(new Failure(error.ErrorId, error.Problem));
+            channel.Link.CloseWriting();
+        }
+        catch (Exception silent) when (silent is LvmException or ObjectDisposedException)
+        {
+            // It has gone, or hears of it by the end of the connection.
+        }
+    }
+
+    private void Answer(MoveChannel channel, Question question)
+    {
+        var fate = journal.Ask(question.Ticket);
+        // What is not known was never committed, unless that was before this machine was started.
+        if (fate == MoveFate.Refused && question.Boot != host.Directory.Boot) fate = MoveFate.Unknown;
+        log($"{channel.Link.PeerName}: asked what has become of move {question.Ticket}: {fate}");
+        channel.Send(new FateOfMove(fate, fate == MoveFate.Committed ? journal.FindId(question.Ticket) : null));
+        if (fate == MoveFate.Committed) AwaitGone(channel, question.Ticket);
+    }
+
+    private void Receive(MoveChannel channel, Hello source, Offer offer, CancellationToken cancellation)
+    {
+        var (config, ticket) = (offer.Config, offer.Ticket);
+        using var hold = TryHold(config.Uuid!.Value);
+        var obstacles = MoveChecks.Run(host, journal, source, offer, hold is not null);
+        var isAccepted = obstacles.All(obstacle => obstacle.IsWarning);
+        if (offer.CompareOnly || !isAccepted)
+        {
+            channel.Send(new Answer(isAccepted, obstacles));
+            if (!offer.CompareOnly) log($"{channel.Link.PeerName}: domain '{config.Name}' is refused: {string.Join("; ", obstacles)}");
+            return;
+        }
+
+        journal.Begin(ticket, new Arrival(ArrivalState.Arriving, config.Uuid.Value, config.Name, channel.Link.PeerName, config.MemoryMiB * 1024L));
+        var isHere = false;
+        try
+        {
+            CrashPoint.Reach(MoveCrashPoints.TargetNoted);
+            channel.Send(new Answer(true, obstacles));
+            CrashPoint.Reach(MoveCrashPoints.TargetAccepted);
+            log($"{channel.Link.PeerName}: domain '{config.Name}' ({config.MemoryMiB} MiB) is coming{(offer.IsLive ? ", while its guest runs" : "")}");
+            isHere = Make(channel, offer, cancellation);
+        }
+        finally
+        {
+            if (!isHere) journal.End(ticket);
+        }
+
+        if (!isHere) return;
+        hold!.Dispose();
+        AwaitGone(channel, ticket);
+    }
+
+    /// <summary>Makes the domain of what comes. False when there is nothing of it, of which the peer has been told.</summary>
+    private bool Make(MoveChannel channel, Offer offer, CancellationToken cancellation)
+    {
+        var draft = offer.Config.ToDraft();
+        draft.Paused = false; // its guest runs there
+        var config = DomainConfig.From(draft);
+        channel.Link.Stream.ReadTimeout = (int)times.Stream.TotalMilliseconds;
+        using var stream = new StreamReceiver(channel, (uint)Math.Min(uint.MaxValue, config.MaxMemoryMiB * 256L + ExtraPfns));
+        var go = 0L;
+        Commitment? commitment = null;
+        DomainKey key;
+        CreationRecord record;
+        try
+        {
+            (key, record) = DomainCreation.Run(host.ForCreation, config, stream.Handle, _ => commitment = AwaitGo(out go), cancellation);
+        }
+        catch (Exception error)
+        {
+            commitment?.TakeBack();
+            if (error is not LvmException failure) throw;
+            // What libxc makes of a stream that ended early says little of why it did.
+            var why = failure.ErrorId == ErrorIds.RestoreFailure && stream.Problem is { } cause ? cause : failure;
+            log($"{channel.Link.PeerName}: domain '{config.Name}' does not come: {why.Problem}{(failure.LeftBehind is { } left ? $"; left behind: {left}" : "")}");
+            TryTell(channel, why);
+            stream.Drain(times.Parting);
+            return false;
+        }
+
+        // From here on it is here, whatever happens.
+        var start = Stopwatch.GetElapsedTime(go);
+        CrashPoint.Reach(MoveCrashPoints.TargetStarted);
+        try
+        {
+            commitment!.Finish();
+            channel.Send(new Running(key.Id, start));
+            CrashPoint.Reach(MoveCrashPoints.TargetSentRunning);
+        }
+        catch (LvmException error)
+        {
+            // The other side will ask.
+            log($"{channel.Link.PeerName}: it could not be told that domain '{config.Name}' goes on here: {error.Problem}");
+        }
+
+        log($"{channel.Link.PeerName}: domain '{config.Name}' goes on here (id {key.Id}): {stream.Length >> 10} KiB in {record.Duration.TotalMilliseconds:0} ms, started within {start.TotalMilliseconds:0.0} ms");
+        return true;
+
+        Commitment AwaitGo(out long at)
+        {
+            stream.Complete();
+            CrashPoint.Reach(MoveCrashPoints.TargetReceived);
+            channel.Link.Stream.ReadTimeout = (int)times.Message.TotalMilliseconds;
+            channel.Send(new Ready());
+            CrashPoint.Reach(MoveCrashPoints.TargetSentReady);
+            var word = channel.Receive(Go.Read);
+            at = Stopwatch.GetTimestamp();
+            CrashPoint.Reach(MoveCrashPoints.TargetHeardGo);
+            if (word.Ticket != offer.Ticket) throw channel.Invalid("its word to let the guest run is for another move");
+            return journal.Commit(offer.Ticket);
+        }
+    }
+
+    /// <summary>Forgets a move as soon as the source has nothing left of it; where that is not heard, it is kept for its questions.</summary>
+    private void AwaitGone(MoveChannel channel, Guid ticket)
+    {
+        try
+        {
+            channel.Link.Stream.ReadTimeout = (int)times.Stream.TotalMilliseconds;
+            if (channel.Receive(Gone.Read).Ticket == ticket) journal.End(ticket);
+        }
+        catch (LvmException error)
+        {
+            log($"{channel.Link.PeerName}: it did not say that it has nothing left of move {ticket}: {error.Problem}");
+        }
+    }
+
+    private IDisposable? TryHold(Guid uuid)
+    {
+        try
+        {
+            return host.Directory.HoldDomain(uuid, TimeSpan.Zero);
+        }
+        catch (LvmException error) when (error.ErrorId == ErrorIds.DomainInvalidState)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,104 @@
+using LightVM.Errors;
+using LightVM.Images;
+using LightVM.Linux;
+using Microsoft.Win32.SafeHandles;
+
+namespace LightVM.Migration;
+
+/// <summary>Takes what libxc writes into a pipe, and sends it in frames; on a thread of its own.</summary>
+internal sealed class StreamSender : IDisposable
+{
+    /// <summary>Small enough for a processor's cache.</summary>
+    private const int FrameSize = 256 << 10;
+
+    /// <summary>How long one that is given up may take to notice before its connection is cut.</summary>
+    private static readonly TimeSpan Parting = TimeSpan.FromSeconds(2);
+
+    private readonly MoveChannel _channel;
+    private readonly Bandwidth? _limit;
+    private readonly Action _failed;
+    private readonly FileStream _source;
+    private readonly Thread _pump;
+    private readonly ManualResetEventSlim _givenUp = new();
+    private volatile bool _isWhole;
+    private volatile LvmException? _problem;
+    private long _length;
+    private bool _isDisposed;
+
+    /// <param name="bandwidth">Bytes a second; null for no limit.</param>
+    /// <param name="failed">Called once when nothing can be sent any more: whoever writes should cease.</param>
+    public StreamSender(MoveChannel channel, long? bandwidth, Action failed)
+    {
+        _channel = channel;
+        _limit = bandwidth is { } limit ? new Bandwidth(limit) : null;
+        _failed = failed;
+        (var source, Handle) = Pipe.Open();
+        _source = new FileStream(source, FileAccess.Read, bufferSize: 0);
+        _pump = new Thread(Pump) { IsBackground = true, Name = "move sender" };
+        _pump.Start();
+    }
+
+    /// <summary>Where libxc writes.</summary>
+    public SafeFileHandle Handle { get; }
+
+    /// <summary>Bytes of the stream that were sent so far.</summary>
+    public long Length => Interlocked.Read(ref _length);
+
+    /// <summary>Why nothing can be sent any more; null as long as it can.</summary>
+    public LvmException? Problem => _problem;
+
+    /// <summary>Says that all was written, waits until it was sent, and sends the stream's end. Errors: those of the link.</summary>
+    public void Complete()
+    {
+        _isWhole = true;
+        Handle.Dispose();
+        _pump.Join(); // each of its writes has a deadline
+        if (_problem is not null) throw _problem;
+    }
+
+    /// <summary>Sends no more. The link can be written to by others then, or is cut.</summary>
+    public void Dispose()
+    {
+        if (_isDisposed) return;
+        _isDisposed = true;
+        Handle.Dispose();
+        _givenUp.Set();
+        if (!_pump.Join(Parting))
+        {
+            _channel.Link.Abort();
+            _pump.Join();
+        }
+
+        _givenUp.Dispose();
+    }
+
+    private void Pump()
+    {
+        try
+        {
+            var hash = new XxHash64();
+            var frame = new byte[MoveChannel.HeadSize + FrameSize];
+            for (int count; (count = _source.Read(frame.AsSpan(MoveChannel.HeadSize))) > 0;)
+            {
+                if (_limit?.Take(count) is { Ticks: > 0 } delay && _givenUp.Wait(delay)) return;
+                if (_givenUp.IsSet) return;
+                hash.Append(frame.AsSpan(MoveChannel.HeadSize, count));
+                _channel.SendData(frame.AsSpan(0, MoveChannel.HeadSize + count));
+                Interlocked.Add(ref _length, count);
+                CrashPoint.Reach(MoveCrashPoints.SourceCopying);
+            }
+
+            if (_isWhole) _channel.Send(new StreamEnd(_length, hash.Value));
+        }
+        catch (Exception error)
+        {
+            _problem = error as LvmException ?? new LvmException(ErrorIds.ConnectionLost, error.Message.TrimEnd('.'), error);
+            _failed();
+        }
+        finally
+        {
+            // Whoever still writes learns of it.
+            _source.Dispose();
+        }
+    }
+}
