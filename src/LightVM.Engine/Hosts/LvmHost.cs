@@ -51,6 +51,7 @@ public sealed class LvmHost : IDisposable
 
     /// <summary>Saving the host's domains, and making domains of what was saved.</summary>
     public DomainImages Images { get; }
+
     /// <summary>How domains get from this host to another, and from others to this one.</summary>
     public DomainMoves Moves { get; }
 

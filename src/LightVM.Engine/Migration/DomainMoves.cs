@@ -58,9 +58,26 @@ public sealed class DomainMoves
 
     internal MoveFate? Resolve(Guid uuid, CancellationToken cancellation) => new MoveResolver(_host, Connector, Times).Resolve(uuid, cancellation);
 
-    /// <summary>Serves one who wants to send a domain.</summary>
-    internal void Serve(MigrationLink link, ReadOnlySpan<byte> first, Action<string> log, CancellationToken cancellation) =>
-        new DomainReceiver(_host, _journal, log, Times).Serve(link, first, cancellation);
+    /// <summary>Serves one who wants to send a domain: as this toolstack does, or over plain TCP as Chaos does. Never throws for what the peer does.</summary>
+    /// <param name="log">Takes a sentence for everything that came, or did not.</param>
+    internal void Serve(MigrationLink link, Action<string> log, CancellationToken cancellation)
+    {
+        var receiver = new DomainReceiver(_host, _journal, log, Times);
+        Span<byte> first = stackalloc byte[2];
+        try
+        {
+            link.Stream.ReadTimeout = (int)Times.Message.TotalMilliseconds;
+            new MoveChannel(link).ReadExactly(first);
+        }
+        catch (LvmException error)
+        {
+            log($"{link.PeerName}: {error.Message}");
+            return;
+        }
+
+        if (link.Transport == PlainTransport.Name && ChaosHeader.IsAt(first)) receiver.ServeChaos(link, first, cancellation);
+        else receiver.Serve(link, first, cancellation);
+    }
 
     /// <summary>The tickets of moves whose receivers may have died.</summary>
     internal IReadOnlyList<Guid> UnfinishedArrivals() => _journal.Unfinished().ToList();

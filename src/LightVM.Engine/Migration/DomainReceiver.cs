@@ -18,6 +18,45 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
     /// <summary>Room above a guest's memory for pages that are not memory: ACPI tables, special pages, and the hole below 4 GiB.</summary>
     private const uint ExtraPfns = 2 << 20;
 
+    /// <summary>
+    /// Takes a domain as Chaos sends it: its configuration, then libxc's stream, and no word back. The sender destroys its own when it
+    /// has sent all, and never hears whether this one runs. Never throws for what the peer does.
+    /// </summary>
+    public void ServeChaos(MigrationLink link, ReadOnlySpan<byte> first, CancellationToken cancellation)
+    {
+        using var aborting = link.AbortOn(cancellation);
+        var channel = new MoveChannel(link);
+        try
+        {
+            link.Stream.ReadTimeout = (int)times.Stream.TotalMilliseconds;
+            var config = ChaosHeader.Read(channel, first);
+            using var hold = host.Directory.HoldDomain(config.Uuid!.Value, TimeSpan.Zero);
+            var ticket = Guid.NewGuid();
+            journal.Begin(ticket, new Arrival(ArrivalState.Arriving, config.Uuid.Value, config.Name, link.PeerName, config.MemoryMiB * 1024L));
+            try
+            {
+                using var stream = new StreamReceiver(channel, HighestPfn(config), isBare: true);
+                try
+                {
+                    var (key, record) = DomainCreation.Run(host.ForCreation, config, stream.Handle, _ => stream.Complete(), cancellation);
+                    log($"{link.PeerName}: domain '{config.Name}' goes on here (id {key.Id}): {stream.Length >> 10} KiB in {record.Duration.TotalMilliseconds:0} ms, as Chaos sends it");
+                }
+                catch (LvmException error) when (error.ErrorId == ErrorIds.RestoreFailure && stream.Problem is { } cause)
+                {
+                    throw cause.During("receive", config.Name);
+                }
+            }
+            finally
+            {
+                journal.End(ticket);
+            }
+        }
+        catch (LvmException error)
+        {
+            log($"{link.PeerName}: {error.Message}");
+        }
+    }
+
     /// <summary>Serves one link to its end. Never throws for what the peer does.</summary>
     /// <param name="first">Bytes that have been read of it already.</param>
     public void Serve(MigrationLink link, ReadOnlySpan<byte> first, CancellationToken cancellation)
@@ -51,6 +90,8 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
             TryTell(channel, error);
         }
     }
+
+    private static uint HighestPfn(DomainConfig config) => (uint)Math.Min(uint.MaxValue, config.MaxMemoryMiB * 256L + ExtraPfns);
 
     internal static Hello HelloOf(HostContext host) => new(
         Hello.CurrentProtocol,
@@ -122,7 +163,7 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
         draft.Paused = false; // its guest runs there
         var config = DomainConfig.From(draft);
         channel.Link.Stream.ReadTimeout = (int)times.Stream.TotalMilliseconds;
-        using var stream = new StreamReceiver(channel, (uint)Math.Min(uint.MaxValue, config.MaxMemoryMiB * 256L + ExtraPfns));
+        using var stream = new StreamReceiver(channel, HighestPfn(config));
         var go = 0L;
         Commitment? commitment = null;
         DomainKey key;

@@ -22,13 +22,14 @@ internal sealed class StreamReceiver : IDisposable
     private volatile bool _isUnwanted;
 
     /// <param name="highestPfn">The highest page that the guest may have.</param>
-    public StreamReceiver(MoveChannel channel, uint highestPfn)
+    /// <param name="isBare">Whether the stream comes without frames, as Chaos sends it.</param>
+    public StreamReceiver(MoveChannel channel, uint highestPfn, bool isBare = false)
     {
         _channel = channel;
         _stream = new MigrationStream(highestPfn);
         (Handle, var sink) = Pipe.Open();
         _sink = new FileStream(sink, FileAccess.Write, bufferSize: 0);
-        _pump = new Thread(Pump) { IsBackground = true, Name = "move receiver" };
+        _pump = new Thread(isBare ? () => Pump(TakeBare) : () => Pump(TakeFrames)) { IsBackground = true, Name = "move receiver" };
         _pump.Start();
     }
 
@@ -79,31 +80,11 @@ internal sealed class StreamReceiver : IDisposable
         _pump.Join();
     }
 
-    private void Pump()
+    private void Pump(Action take)
     {
         try
         {
-            var buffer = new byte[BufferSize];
-            while (true)
-            {
-                var (type, length) = _channel.ReceiveHead();
-                if (type == MoveFrame.End)
-                {
-                    CheckEnd(_channel.ReceiveBody(type, length, StreamEnd.Read));
-                    return;
-                }
-
-                if (type != MoveFrame.Data) throw _channel.Unexpected(type, length);
-                while (length > 0)
-                {
-                    var bytes = buffer.AsSpan(0, Math.Min(length, BufferSize));
-                    _channel.ReadExactly(bytes);
-                    if (!_isUnwanted) Take(bytes);
-                    length -= bytes.Length;
-                }
-
-                CrashPoint.Reach(MoveCrashPoints.TargetReceiving);
-            }
+            take();
         }
         catch (Exception error)
         {
@@ -113,6 +94,45 @@ internal sealed class StreamReceiver : IDisposable
         {
             _sink.Dispose();
         }
+    }
+
+    private void TakeFrames()
+    {
+        var buffer = new byte[BufferSize];
+        while (true)
+        {
+            var (type, length) = _channel.ReceiveHead();
+            if (type == MoveFrame.End)
+            {
+                CheckEnd(_channel.ReceiveBody(type, length, StreamEnd.Read));
+                return;
+            }
+
+            if (type != MoveFrame.Data) throw _channel.Unexpected(type, length);
+            while (length > 0)
+            {
+                var bytes = buffer.AsSpan(0, Math.Min(length, BufferSize));
+                _channel.ReadExactly(bytes);
+                if (!_isUnwanted) Take(bytes);
+                length -= bytes.Length;
+            }
+
+            CrashPoint.Reach(MoveCrashPoints.TargetReceiving);
+        }
+    }
+
+    /// <summary>A stream whose end nobody announces: it is where the stream itself says.</summary>
+    private void TakeBare()
+    {
+        var buffer = new byte[BufferSize];
+        while (!_stream.IsComplete && !_isUnwanted)
+        {
+            var count = _channel.Link.Stream.Read(buffer);
+            if (count == 0) break;
+            Take(buffer.AsSpan(0, count));
+        }
+
+        if (!_isUnwanted) _stream.Finish();
     }
 
     private void Take(ReadOnlySpan<byte> bytes)

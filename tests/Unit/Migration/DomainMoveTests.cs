@@ -11,8 +11,8 @@ namespace LightVM.Unit.Migration;
 /// <summary>Moves between two hosts: that they succeed, are refused, fail and are cancelled, and that the guest is alive on one of them.</summary>
 public sealed class DomainMoveTests
 {
-    /// <summary>From one place where the line breaks to the next: less than the shortest frame has.</summary>
-    private const int Step = 7;
+    /// <summary>From one place where the line breaks to the next: less than the shortest frame has, but in the middle of long ones.</summary>
+    private static int StepAt(long n) => n is > 1000 and < 4500 ? 61 : 7;
 
     [Fact]
     public void A_domain_goes_on_at_the_other_host_as_it_was()
@@ -73,7 +73,7 @@ public sealed class DomainMoveTests
             var (one, other) = MemoryLink.Pair();
             new Thread(() =>
             {
-                using (other) machines.Here.Moves.Serve(other, [], _ => { }, default);
+                using (other) machines.Here.Moves.Serve(other, _ => { }, default);
             }).Start();
             return one;
         };
@@ -126,7 +126,7 @@ public sealed class DomainMoveTests
                 machines.ThereHypervisor.Version = "4.16.9";
                 break;
             case ErrorIds.SameHost:
-                machines.Serve = link => machines.Here.Moves.Serve(link, [], _ => { }, default);
+                machines.Serve = link => machines.Here.Moves.Serve(link, _ => { }, default);
                 break;
         }
 
@@ -179,7 +179,7 @@ public sealed class DomainMoveTests
     public void Wherever_the_line_breaks_the_guest_is_alive_on_one_of_them(bool toThere)
     {
         var (there, here) = (0, 0);
-        for (var n = 0L; ; n += Step)
+        for (var n = 0L; ; n += StepAt(n))
         {
             using var machines = new TwoMachines();
             var domain = machines.Create();
@@ -212,7 +212,7 @@ public sealed class DomainMoveTests
     public void What_is_undecided_is_decided_as_soon_as_the_target_answers(bool toThere)
     {
         var undecided = new Dictionary<bool, int> { [true] = 0, [false] = 0 };
-        for (var n = 0L; ; n += Step)
+        for (var n = 0L; ; n += StepAt(n))
         {
             using var machines = new TwoMachines();
             var domain = machines.Create();
@@ -296,7 +296,7 @@ public sealed class DomainMoveTests
             var domain = machines.Create();
             // It hears that the guest may run, and is never heard of again.
             machines.Line = connection => connection == 0 ? (long.MaxValue, RunningAt) : (long.MaxValue, long.MaxValue);
-            machines.Serve = link => (machines.Connections == 1 ? machines.There : other.There).Moves.Serve(link, [], _ => { }, default);
+            machines.Serve = link => (machines.Connections == 1 ? machines.There : other.There).Moves.Serve(link, _ => { }, default);
 
             var error = AssertFails(ErrorIds.MoveUndecided, () => machines.Move(domain));
 
@@ -328,6 +328,41 @@ public sealed class DomainMoveTests
         machines.Settle();
         Assert.Equal(DomainState.Blocked, machines.Here.GetDomain(two.Key).State);
         Assert.Single(TwoMachines.Find(machines.There, one.Uuid));
+    }
+
+    /// <summary>As Chaos sends it over TCP: a header, the configuration, the bare stream, and not a word of what comes of it.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(100)]
+    [InlineData(4000)]
+    public void A_domain_that_Chaos_sends_is_taken_whole_or_not_at_all(int cutOff)
+    {
+        using var machines = new TwoMachines();
+        var config = DomainConfigJson.Write(DomainConfig.From(new DomainConfigDraft { Name = "chaos", Kernel = "/k", MemoryMiB = 4, VcpuCount = 1 }));
+        byte[] words = [0x05, 0xCA, 1, 0, 0, 0, (byte)config.Length, (byte)(config.Length >> 8), .. config, .. StreamOf("chaos")];
+        var (here, there) = MemoryLink.Pair(transport: "plain");
+        var log = new List<string>();
+        here.Stream.Write(words.AsSpan(0, words.Length - cutOff));
+        here.CloseWriting();
+
+        using (there) machines.There.Moves.Serve(there, log.Add, TestContext.Current.CancellationToken);
+
+        Assert.Equal(cutOff == 0 ? ["Domain-0", "chaos"] : ["Domain-0"], machines.There.ListDomains().Select(domain => domain.Name));
+        Assert.Contains(cutOff == 0 ? "goes on here" : ErrorCatalog.Get(ErrorIds.StreamInvalid).Remedy, Assert.Single(log), StringComparison.Ordinal);
+        Assert.Empty(machines.There.Moves.UnfinishedArrivals());
+        here.Dispose();
+    }
+
+    /// <summary>The stream of a guest that was saved.</summary>
+    private static byte[] StreamOf(string name)
+    {
+        var machine = new SimulatedMachine(new SimulatedHostOptions());
+        using var host = new LvmHost(new SimulatedHypervisor(machine), new SimulatedDirectory(machine), new SimulatedDeviceBus(machine));
+        var kernel = Path.GetTempFileName();
+        File.WriteAllBytes(kernel, SimulatedKernel.Create());
+        var domain = host.CreateDomain(DomainConfig.From(new DomainConfigDraft { Name = name, Kernel = kernel, MemoryMiB = 4, VcpuCount = 1 }));
+        File.Delete(kernel);
+        lock (machine.Lock) return SimulatedStream.Write(machine.Find(domain.Id)!);
     }
 
     /// <summary>Bytes that a target sends before it says that the guest runs.</summary>

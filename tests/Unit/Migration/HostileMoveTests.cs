@@ -26,7 +26,7 @@ public sealed class HostileMoveTests
             var answers = new Thread(() => Swallow(here));
             var serving = new Thread(() =>
             {
-                using (there) machines.There.Moves.Serve(there, [], _ => { }, default);
+                using (there) machines.There.Moves.Serve(there, _ => { }, default);
             });
             serving.Start();
             answers.Start();
@@ -143,7 +143,7 @@ public sealed class HostileMoveTests
         var (here, there) = MemoryLink.Pair();
         here.Stream.Write("GET / HTTP/1.1\r\nHost: there\r\n\r\n"u8);
         var log = new List<string>();
-        using (there) machines.There.Moves.Serve(there, [], log.Add, TestContext.Current.CancellationToken);
+        using (there) machines.There.Moves.Serve(there, log.Add, TestContext.Current.CancellationToken);
         var answer = new byte[1000];
         var count = here.Stream.ReadAtLeast(answer, 9);
         Assert.Contains(ErrorIds.MoveProtocolInvalid, Encoding.UTF8.GetString(answer, 0, count), StringComparison.Ordinal);
@@ -163,7 +163,7 @@ public sealed class HostileMoveTests
             var (near, far) = MemoryLink.Pair();
             var serving = new Thread(() =>
             {
-                using (far) machines.There.Moves.Serve(far, [], _ => { }, default);
+                using (far) machines.There.Moves.Serve(far, _ => { }, default);
             });
             serving.Start();
             var back = new Thread(() => Pass(near, there, null));

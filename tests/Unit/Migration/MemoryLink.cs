@@ -5,10 +5,10 @@ namespace LightVM.Unit.Migration;
 /// <summary>Two ends of a connection in memory, which breaks after so many bytes in one direction.</summary>
 internal static class MemoryLink
 {
-    public static (MigrationLink Here, MigrationLink There) Pair(long toThere = long.MaxValue, long toHere = long.MaxValue)
+    public static (MigrationLink Here, MigrationLink There) Pair(long toThere = long.MaxValue, long toHere = long.MaxValue, string transport = "memory")
     {
         var line = new Line(toThere, toHere);
-        return (new MigrationLink(new End(line, 0), "there", "memory"), new MigrationLink(new End(line, 1), "here", "memory"));
+        return (new MigrationLink(new End(line, 0), "there", transport), new MigrationLink(new End(line, 1), "here", transport));
     }
 
     /// <summary>Both directions; all guarded by one lock.</summary>

@@ -1,7 +1,7 @@
+using LightVM.Contract;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 using LightVM.Migration;
-using LightVM.Contract;
 
 namespace LightVM.Unit.Migration;
 

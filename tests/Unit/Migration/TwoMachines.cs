@@ -133,7 +133,7 @@ internal sealed class TwoMachines : IDisposable
             using (there)
             {
                 if (Serve is { } serve) serve(there);
-                else There.Moves.Serve(there, [], _log.Enqueue, _stop.Token);
+                else There.Moves.Serve(there, _log.Enqueue, _stop.Token);
             }
         });
         _serving.Add(thread);
