@@ -103,6 +103,7 @@ public static class ErrorCatalog
         new(ErrorIds.HostNameInvalid, ErrorKind.InvalidInput, "Give a host name, an address, or a name of ssh's configuration, with USER@ before it or not."),
         new(ErrorIds.InsecureTransportRefused, ErrorKind.PermissionDenied, "Use TLS or ssh, or say -Insecure (lightvm: --insecure) where nobody else can reach the network between."),
         new(ErrorIds.TransportUnavailable, ErrorKind.NotAvailable, "Install ssh's client (Debian: openssh-client), or use TLS."),
+        new(ErrorIds.TlsUnavailable, ErrorKind.NotAvailable, "Install OpenSSL (Debian: libssl3), or use ssh."),
         new(ErrorIds.ListenerFailed, ErrorKind.NotAvailable, "Choose another port or address, or stop the program that listens there."),
 
         new(ErrorIds.SameHost, ErrorKind.InvalidInput, "Name another host: the domain is there already."),

@@ -111,6 +111,7 @@ public static class ErrorIds
     public const string HostNameInvalid = nameof(HostNameInvalid);
     public const string InsecureTransportRefused = nameof(InsecureTransportRefused);
     public const string TransportUnavailable = nameof(TransportUnavailable);
+    public const string TlsUnavailable = nameof(TlsUnavailable);
     public const string ListenerFailed = nameof(ListenerFailed);
 
     // Moving to another host.

@@ -41,11 +41,12 @@ public sealed class TrustStore
 
     private string PeerFolder => Path.Combine(Folder, "peers");
 
-    /// <summary>Makes this host's key (ECDSA, P-256) and a certificate for it. Errors: TrustExists, TrustUnsafe, TrustInaccessible.</summary>
+    /// <summary>Makes this host's key (ECDSA, P-256) and a certificate for it. Errors: TrustExists, TlsUnavailable, TrustUnsafe, TrustInaccessible.</summary>
     /// <param name="force">Replace an identity that is there: all peers have to admit this host anew.</param>
     public TrustEntry CreateIdentity(bool force = false)
     {
         if (!force && File.Exists(IdentityPath)) throw IdentityExists();
+        OpenSsl.Require();
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var name = PeerName.IsValid(Environment.MachineName, out _) ? Environment.MachineName.ToLowerInvariant() : "host";
         var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
@@ -173,6 +174,7 @@ public sealed class TrustStore
     internal HostIdentity LoadIdentity()
     {
         var text = ReadIdentity() ?? throw Missing();
+        OpenSsl.Require();
         try
         {
             return new HostIdentity(X509Certificate2.CreateFromPem(text, text));
@@ -213,6 +215,7 @@ public sealed class TrustStore
 
     private static X509Certificate2 ParseCertificate(string text, string source)
     {
+        OpenSsl.Require();
         try
         {
             return X509Certificate2.CreateFromPem(text);

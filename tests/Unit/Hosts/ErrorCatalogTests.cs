@@ -78,6 +78,7 @@ public sealed class ErrorCatalogTests
     [InlineData(ErrorIds.HostNameInvalid, ErrorKind.InvalidInput)]
     [InlineData(ErrorIds.InsecureTransportRefused, ErrorKind.PermissionDenied)]
     [InlineData(ErrorIds.TransportUnavailable, ErrorKind.NotAvailable)]
+    [InlineData(ErrorIds.TlsUnavailable, ErrorKind.NotAvailable)]
     [InlineData(ErrorIds.ListenerFailed, ErrorKind.NotAvailable)]
     [InlineData(ErrorIds.OperationCancelled, ErrorKind.Cancelled)]
     public void An_id_keeps_its_kind(string id, ErrorKind kind) => Assert.Equal(kind, ErrorCatalog.Get(id).Kind);

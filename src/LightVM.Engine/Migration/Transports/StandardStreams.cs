@@ -12,8 +12,9 @@ internal static class StandardStreams
     private const int Error = 2;
 
     /// <summary>
-    /// Takes standard input and output for a link. What any part of this process writes to its standard output from now on goes to standard
-    /// error, which ssh shows at the other end, and not into the stream; standard input is at its end. Errors: ConnectionFailed.
+    /// Takes standard input and output for a link. What is written to file 1 from now on, by libxc or a child, goes to standard error, which ssh
+    /// shows at the other end, and not into the stream; standard input is at its end. A console stream of .NET that was opened before is a copy
+    /// of the file, and still leads into the link: whoever takes it must leave that alone. Errors: ConnectionFailed.
     /// </summary>
     public static MigrationLink Take()
     {
