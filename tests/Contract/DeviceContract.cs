@@ -19,6 +19,34 @@ public abstract class DeviceContract(ContractHost contract) : ContractTests(cont
     // --- with the domain ------------------------------------------------------------------------------------------------
 
     [Fact]
+    public void Interfaces_of_a_saved_domain_keep_their_numbers_and_addresses()
+    {
+        var folder = Directory.CreateTempSubdirectory("lightvm-save-");
+        try
+        {
+            var image = Path.Combine(folder.FullName, "guest.lightvm");
+            var none = new NetworkConfig(null, null, null);
+            var domain = Create(draft => draft.Vifs = [none, none, none]);
+            Host.Devices.RemoveNetworkAdapter(domain.Key, 0, force: true, cancellation: Cancellation);
+            var before = AdaptersOf(domain);
+            Assert.Equal([1, 2], before.Select(adapter => adapter.DeviceId));
+
+            Host.Images.Save(domain.Key, image, cancellation: Cancellation);
+            var restored = Created(Host.Images.Restore(image, cancellation: Cancellation));
+            Assert.Equal(before, AdaptersOf(restored));
+            var copy = AdaptersOf(Created(Host.Images.Copy(restored.Key, "contract-copy", TimeSpan.FromMinutes(1), cancellation: Cancellation)));
+            Assert.Equal([1, 2], copy.Select(adapter => adapter.DeviceId));
+            Assert.Empty(copy.Select(adapter => adapter.MacAddress).Intersect(before.Select(adapter => adapter.MacAddress)));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+
+        List<(int DeviceId, string MacAddress)> AdaptersOf(Domain owner) => Host.Devices.ListNetworkAdapters([owner]).Select(adapter => (adapter.DeviceId, adapter.MacAddress)).ToList();
+    }
+
+    [Fact]
     public void A_new_domain_has_the_devices_of_its_configuration()
     {
         var image = Image("root.img");

@@ -7,7 +7,7 @@ namespace LightVM.Cmdlets.Configuration;
 /// <summary>Devices written as hashtables: <c>@{ Bridge = 'xenbr0' }</c>, <c>@{ Target = '/dev/sdb'; VirtualDevice = 'xvda' }</c>. Keys are the names of the properties, of any case.</summary>
 internal static class DeviceTables
 {
-    /// <summary>An interface out of its keys Ip, Mac, Bridge, Rate, QueueCount and Trusted (true by default), all optional.</summary>
+    /// <summary>An interface out of its keys Ip, Mac, Bridge, Rate, QueueCount, Trusted (true by default) and DeviceId, all optional.</summary>
     /// <exception cref="ArgumentException">A key is unknown, or a value is of the wrong type.</exception>
     public static NetworkConfig ToNetwork(IDictionary table)
     {
@@ -18,8 +18,9 @@ internal static class DeviceTables
             nameof(NetworkConfig.Bridge),
             nameof(NetworkConfig.Rate),
             nameof(NetworkConfig.QueueCount),
-            nameof(NetworkConfig.Trusted));
-        return new NetworkConfig(values[0], values[1], values[2], values[3], Integer(values[4], nameof(NetworkConfig.QueueCount)), Boolean(values[5], nameof(NetworkConfig.Trusted), true));
+            nameof(NetworkConfig.Trusted),
+            nameof(NetworkConfig.DeviceId));
+        return new NetworkConfig(values[0], values[1], values[2], values[3], Integer(values[4], nameof(NetworkConfig.QueueCount)), Boolean(values[5], nameof(NetworkConfig.Trusted), true), Integer(values[6], nameof(NetworkConfig.DeviceId)));
     }
 
     /// <summary>A disk out of its keys Target and VirtualDevice, Type (Phy by default) and Access (ReadWrite by default).</summary>

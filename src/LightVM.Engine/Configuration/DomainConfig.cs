@@ -159,7 +159,7 @@ public sealed class DomainConfig : IEquatable<DomainConfig>
         CpuMap = Frozen(draft.CpuMap, IReadOnlyList<int> (cpus) => Frozen(cpus, cpu => cpu));
         AddressSize = draft.AddressSize ?? 64;
         Paused = draft.Paused ?? false;
-        Vifs = Frozen(draft.Vifs, DomainConfigRules.Canonical);
+        Vifs = Array.AsReadOnly((draft.Vifs ?? []).Select((vif, place) => DomainConfigRules.Canonical(vif, place)).ToArray());
         Vbds = Frozen(draft.Vbds, vbd => vbd);
         Type = draft.Type ?? GuestType.PV;
         DeviceMethod = draft.DeviceMethod;

@@ -4,7 +4,7 @@ namespace LightVM.Configuration;
 
 /// <summary>
 /// Domain configurations as JSON: Chaos' format, with optional keys of our own (<c>uuid</c>, <c>max_memory</c>, <c>console</c>,
-/// <c>on_poweroff</c>, <c>on_reboot</c>, <c>on_crash</c>; in an interface <c>rate</c>, <c>queues</c>, <c>trusted</c>). UTF-8,
+/// <c>on_poweroff</c>, <c>on_reboot</c>, <c>on_crash</c>; in an interface <c>rate</c>, <c>queues</c>, <c>trusted</c>, <c>id</c>). UTF-8,
 /// one object, no comments; unknown and repeated keys are errors.
 /// </summary>
 public static class DomainConfigJson

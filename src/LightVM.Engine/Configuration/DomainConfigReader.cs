@@ -148,6 +148,7 @@ internal sealed class DomainConfigReader
             ["bridge"] = (bridge, at) => vif = vif with { Bridge = TakeText(bridge, at) },
             ["rate"] = (rate, at) => vif = vif with { Rate = TakeText(rate, at) },
             ["queues"] = (queues, at) => vif = vif with { QueueCount = TakeInteger(queues, at) },
+            ["id"] = (id, at) => vif = vif with { DeviceId = TakeInteger(id, at) },
             ["trusted"] = (trusted, at) => vif = vif with { Trusted = TakeBoolean(trusted, at) ?? true },
         });
         return vif;

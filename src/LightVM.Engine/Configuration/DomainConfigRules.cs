@@ -21,6 +21,9 @@ internal sealed class DomainConfigRules
     /// <summary>Chaos' limit on devices of one kind.</summary>
     internal const int MaxDevices = 16;
 
+    /// <summary>No limit of Xen's either: interfaces are named vifDOMAIN.NUMBER in the 15 characters that Linux has for that.</summary>
+    private const int MaxVifId = 255;
+
     /// <summary>No limit of Xen's, but far beyond what netback offers by itself: a queue for each CPU of its domain, and at most eight.</summary>
     internal const int MaxQueues = 64;
 
@@ -80,11 +83,12 @@ internal sealed class DomainConfigRules
     }
 
     /// <summary>A valid interface in the one spelling that a <see cref="DomainConfig"/> has for it.</summary>
-    internal static NetworkConfig Canonical(NetworkConfig vif) => vif with
+    internal static NetworkConfig Canonical(NetworkConfig vif, int? place = null) => vif with
     {
         Ip = vif.Ip == NoIp ? null : vif.Ip,
         Mac = MacAddress.TryParse(vif.Mac ?? "", out var mac, out _) && mac != MacAddress.None ? mac : null,
         Rate = RateLimit.TryParse(vif.Rate ?? "", out var rate, out _) ? rate.ToString() : null,
+        DeviceId = vif.DeviceId == place ? null : vif.DeviceId,
     };
 
     private void CheckNameAndKernel(DomainConfigDraft draft, bool requireKernel)
@@ -165,6 +169,7 @@ internal sealed class DomainConfigRules
         if (vifs.Count > MaxDevices) Wrong("$.vifs", $"has {vifs.Count} interfaces, at most {MaxDevices} are allowed");
 
         var holders = new Dictionary<string, int>(StringComparer.Ordinal);
+        var ids = new Dictionary<int, int>();
         for (var i = 0; i < vifs.Count; i++)
         {
             var path = $"$.vifs[{i}]";
@@ -174,6 +179,8 @@ internal sealed class DomainConfigRules
                 continue;
             }
 
+            if (vif.DeviceId is < 0 or > MaxVifId) Wrong($"{path}.id", $"must be 0 to {MaxVifId}");
+            else if (!ids.TryAdd(vif.DeviceId ?? i, i)) Wrong($"{path}.id", $"is the number of $.vifs[{ids[vif.DeviceId ?? i]}] already");
             if (CheckVif(path, vif) is { } mac && !holders.TryAdd(mac, i)) Wrong($"{path}.mac", $"is the address of $.vifs[{holders[mac]}] already");
         }
     }

@@ -84,6 +84,7 @@ internal static class DomainConfigWriter
             if (vif.Bridge is not null) json.WriteString("bridge", vif.Bridge);
             if (vif.Rate is not null) json.WriteString("rate", vif.Rate);
             if (vif.QueueCount is { } queues) json.WriteNumber("queues", queues);
+            if (vif.DeviceId is { } id) json.WriteNumber("id", id);
             if (!vif.Trusted) json.WriteBoolean("trusted", vif.Trusted);
             json.WriteEndObject();
         }

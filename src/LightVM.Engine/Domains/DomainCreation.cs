@@ -223,7 +223,7 @@ internal sealed class DomainCreation
     {
         var draft = config.ToDraft();
         var uuid = draft.Uuid ??= Guid.NewGuid();
-        IReadOnlyList<Device> devices = [.. config.Vifs.Select((vif, index) => new NetworkDevice(index, vif)), .. config.Vbds.Select(DiskDevice.Of)];
+        IReadOnlyList<Device> devices = [.. config.Vifs.Select((vif, index) => new NetworkDevice(vif.DeviceId ?? index, vif)), .. config.Vbds.Select(DiskDevice.Of)];
         if (devices.Count > 0)
         {
             using var activity = Activities.StartActivity("create/reserve");

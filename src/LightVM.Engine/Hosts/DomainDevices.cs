@@ -217,14 +217,15 @@ public sealed class DomainDevices
     {
         // In the place of one that another toolstack took away, or that the guest let go of later.
         Removed(config, device);
-        if (device is NetworkDevice network) config.Vifs = [.. config.Vifs ?? [], network.Config];
+        if (device is NetworkDevice network) config.Vifs = [.. config.Vifs ?? [], network.Config with { DeviceId = network.Id }];
         if (device is DiskDevice disk) config.Vbds = [.. config.Vbds ?? [], disk.Config];
         return config;
     }
 
     private static DomainConfigDraft Removed(DomainConfigDraft config, Device device)
     {
-        if (device is NetworkDevice network) config.Vifs = (config.Vifs ?? []).Where(vif => vif.Mac != network.Config.Mac).ToList();
+        // The others keep their numbers, whatever their places.
+        if (device is NetworkDevice network) config.Vifs = (config.Vifs ?? []).Select((vif, place) => vif with { DeviceId = vif.DeviceId ?? place }).Where(vif => vif.DeviceId != network.Id).ToList();
         if (device is DiskDevice disk) config.Vbds = (config.Vbds ?? []).Where(vbd => DiskDevice.Of(vbd).Id != disk.Id).ToList();
         return config;
     }

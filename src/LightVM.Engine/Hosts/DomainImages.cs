@@ -193,7 +193,7 @@ public sealed class DomainImages
             VcpuCount = info.MaxVcpus,
             MemoryMiB = (int)((info.MemoryKiB + 1023) / 1024),
             MaxMemoryMiB = info.MaxMemoryKiB is > 0 and < int.MaxValue ? (int)Math.Max(info.MaxMemoryKiB / 1024, (info.MemoryKiB + 1023) / 1024) : null,
-            Vifs = devices.Select(device => device.Device).OfType<NetworkDevice>().Select(network => network.Config).ToList(),
+            Vifs = devices.Select(device => device.Device).OfType<NetworkDevice>().Select(network => network.Config with { DeviceId = network.Id }).ToList(),
             Vbds = devices.Select(device => device.Device).OfType<DiskDevice>().Select(disk => disk.Config).ToList(),
         });
     }

@@ -18,7 +18,8 @@ internal sealed class LinuxGuest
         Domain = domain;
     }
 
-    public Domain Domain { get; }
+    /// <summary>The domain that it is in: another one when it was saved and restored.</summary>
+    public Domain Domain { get; set; }
 
     /// <param name="words">What it shall do at once, "lab.net=192.168.77.10 lab.write=xvda".</param>
     public static LinuxGuest Start(LvmHost host, string name, GuestType type, string words, Action<DomainConfigDraft> change)
@@ -38,20 +39,50 @@ internal sealed class LinuxGuest
         return new LinuxGuest(host, host.CreateDomain(DomainConfig.From(draft), TestContext.Current.CancellationToken));
     }
 
+    /// <summary>The same guest, started by xl.</summary>
+    /// <param name="lines">Of its configuration, beside what every guest has.</param>
+    public static LinuxGuest StartByXl(LvmHost host, string name, GuestType type, string words, params string[] lines)
+    {
+        var config = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllLines(config,
+            [
+                $"name = '{name}'",
+                $"type = '{(type == GuestType.PV ? "pv" : "pvh")}'",
+                $"kernel = '{Dom0.Guests}/vmlinux'",
+                $"ramdisk = '{Dom0.Guests}/initrd.gz'",
+                $"cmdline = 'console=hvc0 quiet {words}'",
+                "memory = 160",
+                "vcpus = 1",
+                .. lines,
+            ]);
+            GuestTests.ForgetConsoleLog(name);
+            Dom0.Output("xl", "create", "-q", config);
+            return new LinuxGuest(host, host.GetDomain(name));
+        }
+        finally
+        {
+            File.Delete(config);
+        }
+    }
+
     /// <summary>Waits until the guest says something, after what it was heard to say before.</summary>
     /// <param name="pattern">Of its line, without the time that it says.</param>
-    public void Says(string pattern)
+    public Match Says(string pattern)
     {
+        var match = Match.Empty;
         var expected = new Regex($"guest: {pattern} after");
         GuestTests.AssertEventually(
             () =>
             {
                 var log = GuestTests.ConsoleLog(Domain.Name);
-                var match = expected.Match(log, Math.Min(_heard, log.Length));
+                match = expected.Match(log, Math.Min(_heard, log.Length));
                 if (match.Success) _heard = match.Index + match.Length;
                 return match.Success;
             },
             () => $"'{pattern}' was to be heard of {Domain.Name}; its console:\n{GuestTests.ConsoleLog(Domain.Name)}");
+        return match;
     }
 
     /// <summary>Has the guest do something.</summary>

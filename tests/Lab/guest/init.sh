@@ -10,6 +10,10 @@
 #   write DEVICE    makes a file system on it and writes files and their check sums
 #   read DEVICE     looks whether they are what they were
 #   mount DEVICE, umount DEVICE
+#   count           counts in memory in the background, and looks whether what it counted last is still there
+#   counted         ends that, and says how far it got and how often something was missing
+#   churn DEVICE    makes a file system on it, and writes a file on it over and over, reading back each time what it wrote before
+#   churned DEVICE  ends that, and says how many files were written and how many were damaged
 #   gone DEVICE     says so when a disk or interface is away
 #   off             switches the guest off
 # Each says what came of it in a line that begins with "guest:".
@@ -71,6 +75,22 @@ do_word() {
       if mount -t ext2 "/dev/$2" "/mnt/$2"; then mark "$2 mounted"; else mark "$2 cannot be mounted"; fi
       ;;
     umount) if umount "/mnt/$2"; then mark "$2 unmounted"; else mark "$2 cannot be unmounted"; fi ;;
+    count)
+      : >/tmp/counting
+      count_on &
+      ;;
+    counted) rm -f /tmp/counting ;;
+    churn)
+      use_disk "$2"
+      if mke2fs "/dev/$2" >/dev/null 2>&1 && mount -t ext2 "/dev/$2" "/mnt/$2"; then
+        : >/tmp/churning
+        churn_on "$2" &
+        mark "$2 churns"
+      else
+        mark "$2 cannot be written"
+      fi
+      ;;
+    churned) rm -f /tmp/churning ;;
     gone) if eventually [ ! -e "/sys/class/net/$2" -a ! -e "/sys/block/$2" ]; then mark "$2 is gone"; else mark "$2 stays"; fi ;;
     off) poweroff -f ;;
     *) mark "nothing known of '$1'" ;;
@@ -85,6 +105,32 @@ ping_on() {
     usleep 50000
   done
   mark "$sent pings, $lost lost"
+}
+
+count_on() {
+  counted=0 lost=0
+  echo 0 >/tmp/count
+  while [ -e /tmp/counting ]; do
+    [ "$(cat /tmp/count)" = "$counted" ] || lost=$((lost + 1))
+    counted=$((counted + 1))
+    echo $counted >/tmp/count
+    usleep 10000
+  done
+  mark "$counted counted, $lost missing"
+}
+
+churn_on() {
+  written=0 damaged=0
+  while [ -e /tmp/churning ]; do
+    dd if=/dev/urandom of="/mnt/$1/next" bs=16k count=4 2>/dev/null
+    (cd "/mnt/$1" && sha256sum next >/tmp/next.sum)
+    sync
+    echo 3 >/proc/sys/vm/drop_caches
+    (cd "/mnt/$1" && sha256sum -cs /tmp/next.sum) || damaged=$((damaged + 1))
+    written=$((written + 1))
+  done
+  umount "/mnt/$1"
+  mark "$1: $written written, $damaged damaged"
 }
 
 write_files() {

@@ -55,7 +55,9 @@ internal static class ConfigGenerators
         from vifs in Gen.ArrayOf(Vif, count)
         from seed in Gen.Choose(0, 0xffffff)
         from withMac in Gen.ArrayOf(Boolean, count)
-        select vifs.Select((vif, i) => withMac[i] ? vif with { Mac = $"0:16:3E:{seed & 0xff:x}:{seed >> 16:X2}:{i:x}" } : vif).ToList();
+        from ids in Gen.Shuffle(Enumerable.Range(0, count + 2).ToArray())
+        from withIds in Boolean
+        select vifs.Select((vif, i) => vif with { Mac = withMac[i] ? $"0:16:3E:{seed & 0xff:x}:{seed >> 16:X2}:{i:x}" : null, DeviceId = withIds ? ids[i] : null }).ToList();
 
     private static readonly Gen<List<DiskConfig>> Vbds =
         from count in Gen.Choose(0, 16)

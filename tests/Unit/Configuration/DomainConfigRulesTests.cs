@@ -213,6 +213,14 @@ public class DomainConfigRulesTests
         Breaks("$.vifs[1].mac", draft => draft.Vifs = [Vif with { Mac = "00:16:3e:00:00:0a" }, Vif with { Mac = "0:16:3E:0:0:A" }], "$.vifs[0]");
 
     [Fact]
+    public void Two_interfaces_have_two_numbers()
+    {
+        Breaks("$.vifs[1].id", draft => draft.Vifs = [Vif with { DeviceId = 1 }, Vif], "$.vifs[0]");
+        Breaks("$.vifs[0].id", draft => draft.Vifs = [Vif with { DeviceId = 256 }], "0 to 255");
+        Assert.Equal([Vif, Vif with { DeviceId = 5 }], Keeps(draft => draft.Vifs = [Vif with { DeviceId = 0 }, Vif with { DeviceId = 5 }]).Vifs);
+    }
+
+    [Fact]
     public void What_Chaos_writes_for_no_address_is_none()
     {
         var none = Vif with { Ip = "0.0.0.0", Mac = "0:0:0:0:0:0" };
