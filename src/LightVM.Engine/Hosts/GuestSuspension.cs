@@ -11,6 +11,13 @@ namespace LightVM.Hosts;
 /// </summary>
 internal sealed class GuestSuspension(HostContext host, DomainKey key, string operation, TimeSpan patience, CancellationToken cancellation) : IDisposable
 {
+    /// <summary>
+    /// How long to wait before the guest is asked again. Linux gives up on a suspension where a process waits for a disk that is just
+    /// coming back, as after a restoration, and forgets that it was asked.
+    /// </summary>
+    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(5);
+
+    private bool _wasTakenUp;
     private bool _isNoted;
     private bool _isSuspended;
     private bool _isGivenUp;
@@ -26,13 +33,20 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
         _isNoted = true;
         host.Bus.Request(key, ShutdownReason.Suspend);
         var begin = Stopwatch.GetTimestamp();
-        while (!HasSuspended())
+        for (var asked = begin; !HasSuspended();)
         {
+            if (Stopwatch.GetElapsedTime(asked) >= AskAgain)
+            {
+                _wasTakenUp |= !host.Bus.WithdrawRequest(key);
+                host.Bus.Request(key, ShutdownReason.Suspend);
+                asked = Stopwatch.GetTimestamp();
+            }
+
             var left = patience - Stopwatch.GetElapsedTime(begin);
             if (left <= TimeSpan.Zero) throw GiveUp(ErrorIds.SuspendTimeout, $"its guest has not suspended itself within {patience.TotalSeconds:0.#} s");
             try
             {
-                watch.Wait(left, cancellation);
+                watch.Wait(left < AskAgain ? left : AskAgain, cancellation);
             }
             catch (OperationCanceledException)
             {
@@ -42,6 +56,7 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
 
         SuspendedAt = Stopwatch.GetTimestamp();
         _isSuspended = true;
+        if (_wasTakenUp) host.Bus.WithdrawRequest(key); // it was asked twice, and is to do it once
     }
 
     /// <summary>Notes that somebody else may have been told to let the guest run.</summary>
@@ -88,7 +103,7 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
     /// <summary>Takes the request back. Where the guest has taken it up already, the note stays: whoever sees it suspended lets it go on.</summary>
     private LvmException GiveUp(string errorId, string problem)
     {
-        if (host.Bus.WithdrawRequest(key)) return new LvmException(errorId, $"{problem}; the request was taken back");
+        if (host.Bus.WithdrawRequest(key) && !_wasTakenUp) return new LvmException(errorId, $"{problem}; the request was taken back");
         if (host.Find(key)?.ShutdownReason == ShutdownReason.Suspend) _isSuspended = true;
         else _isNoted = false;
         return new LvmException(errorId, $"{problem}; it has taken up the request, and goes on as soon as it has");

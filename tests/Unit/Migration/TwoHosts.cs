@@ -47,7 +47,7 @@ internal sealed class TwoHosts : IDisposable
     public int ListenPlainly(Action<MigrationLink, CancellationToken>? serve = null, ListenerLimits? limits = null) =>
         Start(new PlainListener(new IPEndPoint(IPAddress.Loopback, 0), insecure: false, limits ?? new ListenerLimits(), _log.Add), serve);
 
-    public MigrationLink Connect(int port) => TlsTransport.Connect(Here, "127.0.0.1", port, Receiver, Patience, TestContext.Current.CancellationToken);
+    public MigrationLink Connect(int port, TimeSpan? patience = null) => TlsTransport.Connect(Here, "127.0.0.1", port, Receiver, patience ?? Patience, TestContext.Current.CancellationToken);
 
     /// <summary>Says the peer's name, then everything that it hears.</summary>
     public static void Echo(MigrationLink link, CancellationToken cancellation)
