@@ -40,6 +40,8 @@ internal sealed class CommandLine
             RenameCommand.Make(this),
             SaveCommand.Make(this),
             RestoreCommand.Make(this),
+            MigrateCommand.Make(this),
+            ReceiveCommand.Make(this),
             ConsoleCommand.Make(this),
             .. NetworkCommands.Make(this),
             .. BlockCommands.Make(this),

@@ -12,6 +12,8 @@ BeforeDiscovery {
     $examples = $examples | Where-Object { $_.Code -notmatch '(?m)^Connect-LvmHost(?!.*-Simulated)' }
     # And those that take the terminal, by somebody who sits at one.
     $examples = $examples | Where-Object { $_.Code -notmatch 'Enter-LvmConsole' }
+    # And those that need another host (Move.Tests.ps1 has one).
+    $examples = $examples | Where-Object { $_.Code -notmatch '(Move-LvmDomain|Compare-LvmDomain|Resolve-LvmMove)' }
 }
 
 BeforeAll {

@@ -111,7 +111,7 @@ public static class ErrorCatalog
         new(ErrorIds.XenIncompatible, ErrorKind.NotAvailable, "Move it to a host with the same Xen or a newer one, or bring that host up to date first."),
         new(ErrorIds.MoveRefused, ErrorKind.Failure, "See what the other host logged (journalctl -u lightvm-receive); Compare-LvmDomain (lightvm migrate --compare) asks it beforehand."),
         new(ErrorIds.MoveProtocolInvalid, ErrorKind.Failure, "Check that a lightvm receive of a fitting version answers at that port, and the network between."),
-        new(ErrorIds.MoveUndecided, ErrorKind.InvalidState, "The device daemon keeps asking the other host; Move-LvmDomain -Resolve (lightvm migrate --resolve) asks it at once. Only where it is certain that the guest does not run there, -Resolve -Keep (--resolve --keep) lets it go on here."),
+        new(ErrorIds.MoveUndecided, ErrorKind.InvalidState, "The device daemon keeps asking the other host; Resolve-LvmMove (lightvm migrate --resolve) asks it at once. Only where it is certain that the guest does not run there, -GoesOn Here (--keep) lets it go on here."),
         new(ErrorIds.DowntimeTooLong, ErrorKind.TimedOut, "Move it when it writes less, or allow a longer downtime, more rounds or more bandwidth."),
 
         new(ErrorIds.OperationCancelled, ErrorKind.Cancelled, "What had been begun was undone."),

@@ -13,6 +13,9 @@ internal static class CpuFeatures
         Edx,
     }
 
+    /// <summary>Bits of leaf 0x80000001 that repeat those of leaf 1 on AMD's CPUs, and on others nothing (CPUID_COMMON_1D_FEATURES of Xen).</summary>
+    private const uint CommonFeatures = 0x0183_f3ff;
+
     /// <summary>
     /// Where features are told (xen/include/public/arch-x86/cpufeatureset.h), and which of those bits tell something else: what the
     /// operating system has switched on (OSXSAVE, OSPKE, APIC), and that there is a hypervisor.
@@ -21,7 +24,7 @@ internal static class CpuFeatures
     [
         (1, 0, Register.Edx, 1u << 9),
         (1, 0, Register.Ecx, 1u << 27 | 1u << 31),
-        (0x8000_0001, 0, Register.Edx, 1u << 9),
+        (0x8000_0001, 0, Register.Edx, CommonFeatures),
         (0x8000_0001, 0, Register.Ecx, 0),
         (0xd, 1, Register.Eax, 0),
         (7, 0, Register.Ebx, 0),

@@ -15,7 +15,7 @@ public sealed class ModuleDriftTests
     // Get-Verb of PowerShell 7.4, as far as it is used here: a new verb has to be looked up there first.
     private static readonly string[] ApprovedVerbs =
     [
-        "Add", "Checkpoint", "Compare", "Connect", "Copy", "Disconnect", "Enter", "Export", "Get", "Import", "Move", "New", "Remove", "Rename", "Restart", "Restore", "Resume",
+        "Add", "Checkpoint", "Compare", "Connect", "Copy", "Disconnect", "Enter", "Export", "Get", "Import", "Move", "New", "Remove", "Rename", "Resolve", "Restart", "Restore", "Resume",
         "Save", "Send", "Start", "Stop", "Suspend", "Test", "Wait",
     ];
 
