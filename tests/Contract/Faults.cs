@@ -202,6 +202,8 @@ internal sealed class UnownedBus(IDeviceBus inner) : IDeviceBus
 
     public void AwaitBackends(DomainKey domain, IReadOnlyList<Device> devices, TimeSpan patience, CancellationToken cancellation) => inner.AwaitBackends(domain, devices, patience, cancellation);
 
+    public bool AwaitGuest(DomainKey domain, IReadOnlyList<DeviceId> devices, TimeSpan patience, CancellationToken cancellation) => inner.AwaitGuest(domain, devices, patience, cancellation);
+
     public IReadOnlyList<DeviceStatus> List(uint? domainId = null) => inner.List(domainId);
 
     public void Detach(DomainKey domain, DeviceKind kind, int id, bool force, TimeSpan patience, CancellationToken cancellation) => inner.Detach(domain, kind, id, force, patience, cancellation);

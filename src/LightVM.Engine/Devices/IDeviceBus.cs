@@ -27,6 +27,12 @@ public interface IDeviceBus : IDisposable
     /// <summary>Waits until the backends of devices are ready for their guest. Errors: DeviceTimeout, DeviceFailure, and what the daemon says.</summary>
     void AwaitBackends(DomainKey domain, IReadOnlyList<Device> devices, TimeSpan patience, CancellationToken cancellation);
 
+    /// <summary>
+    /// Waits until the guest has its devices in use again. False when it has not in time: it may have no drivers for them. Errors:
+    /// OperationCancelled.
+    /// </summary>
+    bool AwaitGuest(DomainKey domain, IReadOnlyList<DeviceId> devices, TimeSpan patience, CancellationToken cancellation);
+
     /// <summary>The devices of one domain, or of all.</summary>
     IReadOnlyList<DeviceStatus> List(uint? domainId = null);
 

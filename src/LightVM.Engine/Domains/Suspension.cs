@@ -9,6 +9,9 @@ namespace LightVM.Domains;
 /// </param>
 public sealed record Suspension(string Operation, HandOver? HandedOver = null)
 {
+    /// <summary>When it was noted.</summary>
+    public DateTimeOffset Since { get; init; } = DateTimeOffset.UtcNow;
+
     internal static byte[] Write(Suspension suspension)
     {
         var bytes = new MemoryStream();
@@ -16,6 +19,7 @@ public sealed record Suspension(string Operation, HandOver? HandedOver = null)
         {
             json.WriteStartObject();
             json.WriteString("operation", suspension.Operation);
+            json.WriteString("since", suspension.Since);
             if (suspension.HandedOver is { } handedOver)
             {
                 json.WriteString("target", handedOver.Target);
@@ -38,7 +42,7 @@ public sealed record Suspension(string Operation, HandOver? HandedOver = null)
             var handedOver = json.RootElement.TryGetProperty("target", out var target) && json.RootElement.TryGetProperty("ticket", out var ticket)
                 ? new HandOver(target.GetString()!, ticket.GetGuid(), json.RootElement.GetProperty("boot").GetGuid())
                 : null;
-            return new Suspension(json.RootElement.GetProperty("operation").GetString()!, handedOver);
+            return new Suspension(json.RootElement.GetProperty("operation").GetString()!, handedOver) { Since = json.RootElement.GetProperty("since").GetDateTimeOffset() };
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {

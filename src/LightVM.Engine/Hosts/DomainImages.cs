@@ -59,13 +59,13 @@ public sealed class DomainImages
     public DomainImage Save(DomainKey key, string path, SaveOptions? options = null, CancellationToken cancellation = default)
     {
         options ??= new SaveOptions();
-        return Save(key, config => ImageWriter.ToFile(path, config, Facts(), options.Overwrite), options, cancellation);
+        return Save(key, config => ImageWriter.ToFile(path, config, FactsOf(key, config), options.Overwrite), options, cancellation);
     }
 
     /// <summary>Saves a domain to a stream, a pipe for one. Errors: as of a file.</summary>
     /// <param name="output">Stays open. Whoever cancels while it takes nothing closes it.</param>
     public DomainImage Save(DomainKey key, Stream output, SaveOptions? options = null, CancellationToken cancellation = default) =>
-        Save(key, config => ImageWriter.ToStream(output, config, Facts()), options ?? new SaveOptions(), cancellation);
+        Save(key, config => ImageWriter.ToStream(output, config, FactsOf(key, config)), options ?? new SaveOptions(), cancellation);
 
     /// <summary>
     /// Makes a domain of a saved one. Nothing is left of it when this throws. Errors: ImageNotFound, ImageUnreadable, ImageInvalid,
@@ -94,17 +94,19 @@ public sealed class DomainImages
     public Domain Copy(DomainKey key, string name, TimeSpan timeout, RestoreOptions? options = null, CancellationToken cancellation = default)
     {
         DomainConfig? config = null;
+        IReadOnlyList<DeviceId>? inUse = null;
         using var memory = MemoryFile.Create("lightvm-copy");
         _host.Change(key, "copy", info =>
         {
             RequireRunning(info);
             config = ConfigOf(info);
+            inUse = _host.DevicesInUse(key, config);
             using var suspension = new GuestSuspension(_host, key, "copy", timeout, cancellation);
             Save(key, memory, suspension, () => null, cancellation);
             return info;
         });
         MemoryFile.Rewind(memory);
-        return Restore(config!, memory, (options ?? new RestoreOptions()) with { Name = name, AsCopy = true }, () => { }, cancellation);
+        return Restore(config!, inUse, memory, (options ?? new RestoreOptions()) with { Name = name, AsCopy = true }, () => { }, cancellation);
     }
 
     private DomainImage Save(DomainKey key, Func<DomainConfig, ImageWriter> begin, SaveOptions options, CancellationToken cancellation)
@@ -116,11 +118,14 @@ public sealed class DomainImages
             using var writer = begin(ConfigOf(info));
             using var suspension = new GuestSuspension(_host, key, operation, options.Timeout, cancellation);
             Save(key, writer.Handle, suspension, () => writer.Problem, cancellation);
+            CrashPoint.Reach(SaveCrashPoints.Written);
             if (options.KeepRunning) suspension.GoOn(); // what is left to do is no reason for it to stand still
             var image = writer.Complete(cancellation);
+            CrashPoint.Reach(SaveCrashPoints.Complete);
             if (options.KeepRunning) return image;
             suspension.LeaveSuspended(forget: true);
             _host.Destroy(key);
+            CrashPoint.Reach(SaveCrashPoints.Destroyed);
             return image;
         });
     }
@@ -142,7 +147,7 @@ public sealed class DomainImages
     {
         try
         {
-            return Restore(image.Config, image.Handle, options ?? new RestoreOptions(), image.Complete, cancellation);
+            return Restore(image.Config, image.Image.DevicesInUse, image.Handle, options ?? new RestoreOptions(), image.Complete, cancellation);
         }
         catch (LvmException error) when (error.ErrorId == ErrorIds.RestoreFailure && image.Problem is { } cause)
         {
@@ -151,7 +156,7 @@ public sealed class DomainImages
     }
 
     /// <param name="check">Called before the guest runs.</param>
-    private Domain Restore(DomainConfig saved, SafeFileHandle stream, RestoreOptions options, Action check, CancellationToken cancellation)
+    private Domain Restore(DomainConfig saved, IReadOnlyList<DeviceId>? inUse, SafeFileHandle stream, RestoreOptions options, Action check, CancellationToken cancellation)
     {
         var draft = saved.ToDraft();
         draft.Name = options.Name ?? saved.Name;
@@ -166,6 +171,7 @@ public sealed class DomainImages
         var config = DomainConfig.From(draft);
         using var hold = _host.Directory.HoldDomain(config.Uuid!.Value, HostContext.HoldPatience);
         var (key, record) = DomainCreation.Run(_host.ForCreation, config, stream, _ => check(), cancellation);
+        if (!options.Paused) _host.AwaitReturn(key, config, inUse, cancellation);
         return _host.DescribeNew(key, config.Name, record, "restore");
     }
 
@@ -198,7 +204,7 @@ public sealed class DomainImages
         });
     }
 
-    private ImageFacts Facts() => new(DateTimeOffset.UtcNow, _host.Hypervisor.GetInfo().Version, Environment.MachineName);
+    private ImageFacts FactsOf(DomainKey key, DomainConfig config) => new(DateTimeOffset.UtcNow, _host.Hypervisor.GetInfo().Version, Environment.MachineName) { DevicesInUse = _host.DevicesInUse(key, config) };
 
     private static void RequireRunning(DomainInfo info)
     {

@@ -17,6 +17,9 @@ public sealed class DomainLifecycle
     /// <summary>What timers can do with; then it is looked again.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
+    /// <summary>A guest that has not suspended itself by this time after it was asked will not do so any more: Linux gives up after 20 seconds.</summary>
+    private static readonly TimeSpan LongestSuspending = TimeSpan.FromMinutes(1);
+
     private readonly HostContext _host;
 
     internal DomainLifecycle(HostContext host)
@@ -270,18 +273,19 @@ public sealed class DomainLifecycle
     internal string? FinishSuspension(Guid uuid)
     {
         using var hold = _host.Directory.HoldDomain(uuid, TimeSpan.Zero);
-        if (_host.Directory.Suspensions().FirstOrDefault(suspension => suspension.Uuid == uuid).Suspension is not { HandedOver: null } || FindLive(uuid) is not { } info)
+        if (_host.Directory.Suspensions().FirstOrDefault(suspension => suspension.Uuid == uuid).Suspension is not { HandedOver: null } suspension) return null;
+        var info = FindLive(uuid);
+        var isUnread = info is { } found && _host.Bus.WithdrawRequest(found.Key);
+        if (info is { } live && _host.Find(live.Key) is { ShutdownReason: ShutdownReason.Suspend })
         {
-            if (FindLive(uuid) is null) _host.Directory.EndSuspension(uuid);
-            return null;
+            GuestSuspension.LetGoOn(_host, live.Key);
+            _host.Directory.EndSuspension(uuid);
+            return _host.NameOf(live.Key);
         }
 
-        _host.Bus.WithdrawRequest(info.Key);
-        var name = _host.NameOf(info.Key);
-        if (_host.Find(info.Key)?.ShutdownReason == ShutdownReason.Suspend) GuestSuspension.LetGoOn(_host, info.Key);
-        else if (IsRunning(info)) return null; // asked already, perhaps: it is looked at again
-        _host.Directory.EndSuspension(uuid);
-        return name;
+        // Asked already, and not suspended yet, perhaps: then it is looked at again.
+        if (isUnread || !IsRunning(info) || DateTimeOffset.UtcNow - suspension.Since > LongestSuspending) _host.Directory.EndSuspension(uuid);
+        return null;
     }
 
     /// <summary>Finishes a restart that was begun. False when somebody else did so meanwhile.</summary>
@@ -551,7 +555,7 @@ public sealed class DomainLifecycle
 
     private static LvmException Cancelled(string problem) => new(ErrorIds.OperationCancelled, problem);
 
-    private static bool IsRunning(DomainInfo info) => info.State is DomainState.Running or DomainState.Blocked or DomainState.Runnable;
+    private static bool IsRunning(DomainInfo? info) => info?.State is DomainState.Running or DomainState.Blocked or DomainState.Runnable;
 
     /// <summary>A suspended guest has not ended: it is being saved.</summary>
     private static bool HasEnded(DomainInfo? info) => info is { State: DomainState.Shutdown or DomainState.Crashed, ShutdownReason: not ShutdownReason.Suspend };

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Linux;
 
 namespace LightVM.Hosts;
 
@@ -31,7 +32,9 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
         using var watch = host.Directory.Watch();
         host.Directory.NoteSuspension(key.Uuid, new Suspension(operation));
         _isNoted = true;
+        CrashPoint.Reach(SaveCrashPoints.Noted);
         host.Bus.Request(key, ShutdownReason.Suspend);
+        CrashPoint.Reach(SaveCrashPoints.Asked);
         var begin = Stopwatch.GetTimestamp();
         for (var asked = begin; !HasSuspended();)
         {
@@ -56,6 +59,7 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
 
         SuspendedAt = Stopwatch.GetTimestamp();
         _isSuspended = true;
+        CrashPoint.Reach(SaveCrashPoints.Suspended);
         if (_wasTakenUp) host.Bus.WithdrawRequest(key); // it was asked twice, and is to do it once
     }
 

@@ -12,6 +12,9 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
     /// <summary>How long changes of a domain wait for each other.</summary>
     public static readonly TimeSpan HoldPatience = TimeSpan.FromMinutes(1);
 
+    /// <summary>How long a restored guest may take to come back to its devices.</summary>
+    private static readonly TimeSpan ReturnPatience = TimeSpan.FromSeconds(30);
+
     public IHypervisor Hypervisor => hypervisor;
 
     public IDomainDirectory Directory => directory;
@@ -64,6 +67,30 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
         draft.Name = directory.Find(key)?.Name is { Length: > 0 } name ? name : config.Name; // it may have been renamed
         draft.Paused = false;
         return DomainConfig.From(draft);
+    }
+
+    /// <summary>The devices that a domain's guest has in use.</summary>
+    public IReadOnlyList<DeviceId> DevicesInUse(DomainKey key, DomainConfig config) => config is { Vifs.Count: 0, Vbds.Count: 0 }
+        ? []
+        : bus.List(key.Id).Where(device => device.State == DeviceState.Connected).Select(device => new DeviceId(device.Device.Kind, device.Device.Id)).ToArray();
+
+    /// <summary>
+    /// Waits until a guest that was restored has the devices in use again that it had. The caller holds the domain meanwhile, for nobody
+    /// may suspend it before that: the block driver of Linux 6.1 does not survive it. One that takes too long is let be.
+    /// </summary>
+    /// <param name="inUse">Null where that is not known: then all of them.</param>
+    public void AwaitReturn(DomainKey key, DomainConfig config, IReadOnlyList<DeviceId>? inUse, CancellationToken cancellation)
+    {
+        inUse ??= [.. config.Vifs.Select((vif, place) => new DeviceId(DeviceKind.Network, vif.DeviceId ?? place)), .. config.Vbds.Select(vbd => new DeviceId(DeviceKind.Disk, DiskDevice.Of(vbd).Id))];
+        if (inUse.Count == 0) return;
+        try
+        {
+            bus.AwaitGuest(key, inUse, ReturnPatience, cancellation);
+        }
+        catch (LvmException error) when (error.ErrorId == ErrorIds.OperationCancelled)
+        {
+            // The domain runs: there is nothing to take back.
+        }
     }
 
     /// <summary>Destroys a domain that the caller holds, and takes away what there is of it on this host.</summary>

@@ -1,4 +1,5 @@
 using LightVM.Configuration;
+using LightVM.Devices;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 
@@ -77,6 +78,9 @@ public sealed record DomainImage
 
     /// <summary>The host that it was saved on; null where the format does not tell.</summary>
     public string? HostName { get; init; }
+
+    /// <summary>The devices that the guest had in use when it was saved; null where the format does not tell.</summary>
+    public IReadOnlyList<DeviceId>? DevicesInUse { get; init; }
 
     /// <summary>What the domain is made of, with its devices.</summary>
     public DomainConfig? Config { get; init; }

@@ -72,6 +72,7 @@ internal sealed class ImageHead
         XenVersion = Facts?.XenVersion ?? stream.XenVersion,
         SavedTime = Facts?.SavedTime,
         HostName = Facts?.HostName,
+        DevicesInUse = Facts?.DevicesInUse,
         Config = Config,
         Parts = [.. parts],
     };

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using LightVM.Devices;
 
 namespace LightVM.Images;
 
@@ -119,6 +120,13 @@ internal static class ImageLayout
             json.WriteString("time", facts.SavedTime.ToUniversalTime());
             if (facts.XenVersion is not null) json.WriteString("xen", facts.XenVersion);
             if (facts.HostName is not null) json.WriteString("host", facts.HostName);
+            if (facts.DevicesInUse is { } devices)
+            {
+                json.WriteStartArray("in_use");
+                foreach (var device in devices) json.WriteStringValue(device.ToString());
+                json.WriteEndArray();
+            }
+
             json.WriteEndObject();
         }
 
@@ -132,7 +140,10 @@ internal static class ImageLayout
         {
             using var document = JsonDocument.Parse(utf8, new JsonDocumentOptions { MaxDepth = 8 });
             var info = document.RootElement;
-            return new ImageFacts(info.GetProperty("time").GetDateTimeOffset(), Text("xen"), Text("host"));
+            return new ImageFacts(info.GetProperty("time").GetDateTimeOffset(), Text("xen"), Text("host"))
+            {
+                DevicesInUse = info.TryGetProperty("in_use", out var devices) ? devices.EnumerateArray().Select(device => DeviceId.Parse(device.GetString() ?? "")).ToArray() : null,
+            };
 
             // For a terminal's sake, which obeys some characters.
             string? Text(string key) => !info.TryGetProperty(key, out var value) || value.GetString() is not { } text ? null : text.Any(char.IsControl) ? throw new FormatException() : text;

@@ -60,6 +60,7 @@ public abstract class ImageWriter : IDisposable
         XenVersion = facts.XenVersion,
         SavedTime = facts.SavedTime,
         HostName = facts.HostName,
+        DevicesInUse = facts.DevicesInUse,
         Config = config,
         Parts =
         [

@@ -71,6 +71,12 @@ internal sealed class SimulatedDeviceBus(SimulatedMachine machine) : IDeviceBus
         lock (machine.Lock) machine.Find(domain.Id)?.Devices.Clear();
     }
 
+    public bool AwaitGuest(DomainKey domain, IReadOnlyList<DeviceId> devices, TimeSpan patience, CancellationToken cancellation)
+    {
+        // A simulated guest takes no time.
+        lock (machine.Lock) return machine.Find(domain.Id) is { State: DomainState.Running or DomainState.Blocked };
+    }
+
     public void Request(DomainKey domain, ShutdownReason reason)
     {
         lock (machine.Lock)

@@ -73,6 +73,21 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         LimitQueues(domain, devices);
     }
 
+    public bool AwaitGuest(DomainKey domain, IReadOnlyList<DeviceId> devices, TimeSpan patience, CancellationToken cancellation)
+    {
+        if (devices.Count == 0) return true;
+        var begin = Stopwatch.GetTimestamp();
+        // The front half's: the back half's comes first, and the guest is still at work then.
+        var paths = devices.Select(device => $"{Front(domain.Id, device.Kind, device.Id)}/state").ToArray();
+        var connected = Number((int)DeviceState.Connected);
+        var inTime = true;
+        WithWatches(paths, waiter =>
+        {
+            while (inTime && _pipeline.Read(paths).Any(state => state is not null && state != connected)) inTime = waiter(patience - Stopwatch.GetElapsedTime(begin), cancellation);
+        });
+        return inTime;
+    }
+
     public IReadOnlyList<DeviceStatus> List(uint? domainId = null)
     {
         var found = new List<DeviceStatus>();
