@@ -30,9 +30,12 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
         using var link = connect(target, timeout, cancellation);
         using var aborting = link.AbortOn(cancellation);
         var channel = new MoveChannel(link);
-        var (peer, answer) = Ask(channel, new Offer(_ticket, true, isLive, config, host.Hypervisor.GetDomainCpu(info.Key.Id)));
+        var (peer, answer) = Ask(channel, OfferOf(compareOnly: true, isLive, config));
         return new MoveReport { Name = config.Name, Uuid = key.Uuid, Target = target, TargetName = peer.Host, TargetXen = peer.Xen, IsLive = isLive, Obstacles = [.. obstacles, .. answer.Obstacles] };
     }
+
+    private Offer OfferOf(bool compareOnly, bool isLive, DomainConfig config) =>
+        new(_ticket, compareOnly, isLive, config, host.Hypervisor.GetDomainCpu(key.Id)) { DevicesInUse = host.DevicesInUse(key, config) };
 
     public MoveResult Move(MoveOptions options, Action<MoveProgress>? progress, CancellationToken cancellation)
     {
@@ -53,7 +56,7 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
         Answer answer;
         using (link.AbortOn(cancellation))
         {
-            (peer, answer) = Ask(channel, new Offer(_ticket, false, isLive, config, host.Hypervisor.GetDomainCpu(key.Id)));
+            (peer, answer) = Ask(channel, OfferOf(compareOnly: false, isLive, config));
         }
 
         if (!answer.IsAccepted) throw channel.Explain(answer.Obstacles);

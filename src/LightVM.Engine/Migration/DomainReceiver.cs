@@ -200,6 +200,7 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
         }
 
         log($"{channel.Link.PeerName}: domain '{config.Name}' goes on here (id {key.Id}): {stream.Length >> 10} KiB in {record.Duration.TotalMilliseconds:0} ms, started within {start.TotalMilliseconds:0.0} ms");
+        host.AwaitReturn(key, config, offer.DevicesInUse, cancellation);
         return true;
 
         Commitment AwaitGo(out long at)

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using LightVM.Configuration;
+using LightVM.Devices;
 using LightVM.Hypervisor;
 
 namespace LightVM.Migration;
@@ -45,6 +46,12 @@ internal sealed record Hello(int Protocol, string Toolstack, string Xen, Guid Bo
 /// <param name="Cpu">What its guest sees of the CPU.</param>
 internal sealed record Offer(Guid Ticket, bool CompareOnly, bool IsLive, DomainConfig Config, IReadOnlyList<CpuidLeaf> Cpu) : IMoveMessage
 {
+    /// <summary>A domain has at most so many of each kind.</summary>
+    private const int MostDevices = 32;
+
+    /// <summary>The devices that its guest has in use.</summary>
+    public IReadOnlyList<DeviceId> DevicesInUse { get; init; } = [];
+
     public static MoveFrame Frame => MoveFrame.Offer;
 
     /// <exception cref="InvalidConfigException">Its configuration is none.</exception>
@@ -55,7 +62,10 @@ internal sealed record Offer(Guid Ticket, bool CompareOnly, bool IsLive, DomainC
         var config = DomainConfigJson.Parse(System.Text.Encoding.UTF8.GetBytes(json.GetProperty("config").GetString()!), "offer", requireKernel: false);
         if (config.Uuid is null) throw new FormatException("its domain has no uuid");
         return new Offer(
-            json.GetProperty("ticket").GetGuid(), json.GetProperty("compare").GetBoolean(), json.GetProperty("live").GetBoolean(), config, MemoryMarshal.Cast<byte, CpuidLeaf>(cpu).ToArray());
+            json.GetProperty("ticket").GetGuid(), json.GetProperty("compare").GetBoolean(), json.GetProperty("live").GetBoolean(), config, MemoryMarshal.Cast<byte, CpuidLeaf>(cpu).ToArray())
+        {
+            DevicesInUse = json.GetProperty("in_use").EnumerateArray().Take(MostDevices).Select(device => DeviceId.Parse(device.GetString()!)).ToArray(),
+        };
     }
 
     public void Write(Utf8JsonWriter json)
@@ -65,6 +75,9 @@ internal sealed record Offer(Guid Ticket, bool CompareOnly, bool IsLive, DomainC
         json.WriteBoolean("live", IsLive);
         json.WriteString("config", DomainConfigJson.Write(Config));
         json.WriteBase64String("cpu", MemoryMarshal.AsBytes<CpuidLeaf>(Cpu.ToArray()));
+        json.WriteStartArray("in_use");
+        foreach (var device in DevicesInUse) json.WriteStringValue(device.ToString());
+        json.WriteEndArray();
     }
 }
 
