@@ -80,7 +80,7 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
         // It runs there: here is only what is left of it.
         MoveResolver.Forget(host, key);
         CrashPoint.Reach(MoveCrashPoints.SourceDestroyed);
-        MoveResolver.TellGone(channel, _ticket);
+        using (running.Answered.Link) MoveResolver.TellGone(running.Answered, _ticket);
         var warnings = answer.Obstacles.Select(obstacle => obstacle.Problem).ToList();
         if (!canBeLive && options.MaximumRounds > 0) warnings.Add($"the hypervisor here cannot tell which pages a {info.Type} guest changes, so it was suspended first and copied then");
         return new MoveResult
@@ -158,7 +158,8 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
     }
 
     /// <summary>Tells the target to let the guest run, and learns whether it does. Where it never will, the guest goes on here.</summary>
-    private (uint? Id, TimeSpan? Start) HandOver(MoveChannel channel, TargetWords words, GuestSuspension suspension, HandOver handOver)
+    /// <returns>Also the connection on which that was learnt: the target waits there to hear that nothing is left here.</returns>
+    private (uint? Id, TimeSpan? Start, MoveChannel Answered) HandOver(MoveChannel channel, TargetWords words, GuestSuspension suspension, HandOver handOver)
     {
         // Nobody gives up now: that would only leave it undecided.
         try
@@ -167,13 +168,14 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
             channel.Send(new Go(_ticket));
             CrashPoint.Reach(MoveCrashPoints.SourceSentGo);
             var running = words.AwaitRunning(times.Running);
-            return (running.Id, running.Start);
+            return (running.Id, running.Start, channel);
         }
         catch (LvmException error)
         {
             channel.Link.Abort();
-            var fate = new MoveResolver(host, connect, times).AskPatiently(handOver);
-            if (fate.Fate == MoveFate.Committed) return (fate.Id, null);
+            var fate = new MoveResolver(host, connect, times).AskPatiently(handOver, out var other);
+            if (fate.Fate == MoveFate.Committed) return (fate.Id, null, other);
+            other.Link.Dispose();
             if (fate.Fate == MoveFate.Unknown) throw MoveResolver.Forgotten(handOver);
             suspension.GoOn();
             throw new LvmException(error.ErrorId, $"{error.Problem}; the guest goes on here", error);

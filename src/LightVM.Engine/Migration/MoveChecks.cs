@@ -61,7 +61,7 @@ internal static class MoveChecks
         }
 
         // One after the other, so that each can say what is wrong with it.
-        foreach (var device in (IEnumerable<Device>)[.. config.Vifs.Select((vif, index) => new NetworkDevice(index, vif)), .. config.Vbds.Select(DiskDevice.Of)])
+        foreach (var device in (IEnumerable<Device>)[.. config.Vifs.Select((vif, index) => new NetworkDevice(vif.DeviceId ?? index, vif)), .. config.Vbds.Select(DiskDevice.Of)])
         {
             Try(found, () => host.Bus.Release(uuid, host.Bus.Reserve(uuid, [device])));
         }

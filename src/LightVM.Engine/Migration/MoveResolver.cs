@@ -83,15 +83,14 @@ internal sealed class MoveResolver(HostContext host, MigrationConnector connect,
     }
 
     /// <summary>Asks until there is an answer. Errors: MoveUndecided.</summary>
-    public FateOfMove AskPatiently(HandOver handOver)
+    /// <param name="channel">The connection, on which the target waits to hear that nothing is left here; the caller's to dispose.</param>
+    public FateOfMove AskPatiently(HandOver handOver, out MoveChannel channel)
     {
         for (var begin = Stopwatch.GetTimestamp(); ;)
         {
             try
             {
-                var fate = Ask(handOver, CancellationToken.None, out var channel);
-                channel.Link.Dispose();
-                return fate;
+                return Ask(handOver, CancellationToken.None, out channel);
             }
             catch (LvmException) when (Stopwatch.GetElapsedTime(begin) + times.Retry < times.Resolve)
             {

@@ -197,6 +197,8 @@ public sealed class DomainMoveTests
 
             machines.Settle();
             machines.AssertAlive(domain, error is null ? machines.There : machines.Here);
+            // Where the line broke as the last word was said, the target keeps its note: it cannot know that nobody will ask.
+            if (toThere && error is not null || !toThere) machines.AssertForgotten();
             if (error is null) there++;
             else here++;
             if (error is null && machines.Connections == 1) break; // nothing was broken that mattered

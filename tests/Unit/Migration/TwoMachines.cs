@@ -26,8 +26,8 @@ internal sealed class TwoMachines : IDisposable
     public TwoMachines(SimulatedHostOptions? source = null, SimulatedHostOptions? target = null)
     {
         File.WriteAllBytes(_kernel.FullName, SimulatedKernel.Create());
-        (Here, HereHypervisor) = Open(source ?? new SimulatedHostOptions());
-        (There, ThereHypervisor) = Open(target ?? new SimulatedHostOptions());
+        (Here, HereHypervisor, _) = Open(source ?? new SimulatedHostOptions());
+        (There, ThereHypervisor, ThereDirectory) = Open(target ?? new SimulatedHostOptions());
         HereHypervisor.BeforeRun = id => Watch(Here, id, There);
         ThereHypervisor.BeforeRun = id => Watch(There, id, Here);
         Here.Moves.Times = There.Moves.Times = Times;
@@ -41,6 +41,8 @@ internal sealed class TwoMachines : IDisposable
     public LvmHost There { get; }
 
     public WatchfulHypervisor HereHypervisor { get; }
+
+    public SimulatedDirectory ThereDirectory { get; }
 
     public WatchfulHypervisor ThereHypervisor { get; }
 
@@ -94,6 +96,9 @@ internal sealed class TwoMachines : IDisposable
         Assert.Empty(There.Moves.UnfinishedArrivals());
     }
 
+    /// <summary>That the target has forgotten all moves: each has ended on both sides, and each side knows of the other.</summary>
+    public void AssertForgotten() => Assert.Empty(ThereDirectory.Arrivals());
+
     /// <summary>Where the guest is alive.</summary>
     public LvmHost FindAlive(Domain domain) => Find(Here, domain.Uuid).Count > 0 ? Here : There;
 
@@ -109,11 +114,12 @@ internal sealed class TwoMachines : IDisposable
         _kernel.Delete();
     }
 
-    private static (LvmHost Host, WatchfulHypervisor Hypervisor) Open(SimulatedHostOptions options)
+    private static (LvmHost Host, WatchfulHypervisor Hypervisor, SimulatedDirectory Directory) Open(SimulatedHostOptions options)
     {
         var machine = new SimulatedMachine(options);
         var hypervisor = new WatchfulHypervisor(machine);
-        return (new LvmHost(hypervisor, new SimulatedDirectory(machine), new SimulatedDeviceBus(machine)), hypervisor);
+        var directory = new SimulatedDirectory(machine);
+        return (new LvmHost(hypervisor, directory, new SimulatedDeviceBus(machine)), hypervisor, directory);
     }
 
     private static bool Runs(Domain domain) => domain.State is DomainState.Running or DomainState.Blocked or DomainState.Runnable;
