@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# bench.sh [--others LIST] [--device-others LIST] [--samples N] [--process-samples N] [--quick]: measures an installed build
-# (artifacts/): process starts and the simulated host on this machine, everything else on its Xen if it is a dom0, else in the lab.
-# `./build.sh bench` builds first. Results: artifacts/bench-results/. README.md beside this file says what the figures mean.
+# bench.sh [--others LIST] [--device-others LIST] [--image-others LIST] [--samples N] [--process-samples N] [--quick]: measures an
+# installed build (artifacts/): process starts and the simulated host on this machine, everything else on its Xen if it is a dom0,
+# else in the lab. `./build.sh bench` builds first. Results: artifacts/bench-results/. README.md beside this file says what the figures mean.
 set -euo pipefail
 
 tree=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 artifacts=$tree/artifacts
 results=$artifacts/bench-results
 lab_name=bench
-others=0,100,250,500 device_others=0,200 samples=40 process_samples=10
+others=0,100,250,500 device_others=0,200 image_others=0,100 samples=40 process_samples=10
 
 main() {
   while (($#)); do
     case $1 in
       --others) others=$2 && shift ;;
       --device-others) device_others=$2 && shift ;;
+      --image-others) image_others=$2 && shift ;;
       --samples) samples=$2 && shift ;;
       --process-samples) process_samples=$2 && shift ;;
-      --quick) others=0,20 device_others=0,20 samples=10 process_samples=2 ;;
+      --quick) others=0,20 device_others=0,20 image_others=0,20 samples=10 process_samples=2 ;;
       *)
         sed -n '2,4s/^# //p' "${BASH_SOURCE[0]}" >&2
         exit 2
@@ -35,7 +36,7 @@ main() {
   mkdir -p "$results"
   measure_here
   if grep -qs control_d /proc/xen/capabilities; then
-    LIGHTVM_BENCH_OUTPUT=$results "$artifacts/bench/run-in-lab.sh" "$others" "$samples" "$process_samples" "$device_others"
+    LIGHTVM_BENCH_OUTPUT=$results "$artifacts/bench/run-in-lab.sh" "$others" "$samples" "$process_samples" "$device_others" "$image_others"
   else
     trap '"$tree/tests/Lab/lab.sh" stop "$lab_name" >&2' EXIT
     measure_in_lab
@@ -59,7 +60,7 @@ measure_in_lab() {
   "$tree/tests/Lab/lab.sh" start "$lab_name" --cpus 1 --memory 8192 --dom0-memory 2048 >&2
   "$tree/tests/Lab/lab.sh" install "$lab_name" "$artifacts" >&2
   "$tree/tests/Lab/lab.sh" run "$lab_name" --timeout 7200 -- \
-    "LIGHTVM_BENCH_OUTPUT=/host/bench-results /lightvm/bench/run-in-lab.sh '$others' $samples $process_samples '$device_others'" </dev/null
+    "LIGHTVM_BENCH_OUTPUT=/host/bench-results /lightvm/bench/run-in-lab.sh '$others' $samples $process_samples '$device_others' '$image_others'" </dev/null
   cp "$(lab_share)"/bench-results/* "$results/"
 }
 

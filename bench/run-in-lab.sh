@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# run-in-lab.sh [OTHERS [SAMPLES [PROCESS-SAMPLES [DEVICE-OTHERS]]]]: the part of the benchmark that needs a Xen. Runs in dom0, in an
-# installed build; on a real dom0 as well as in the lab. Results go to $LIGHTVM_BENCH_OUTPUT (default: ./bench-results).
+# run-in-lab.sh [OTHERS [SAMPLES [PROCESS-SAMPLES [DEVICE-OTHERS [IMAGE-OTHERS]]]]]: the part of the benchmark that needs a Xen. Runs
+# in dom0, in an installed build; on a real dom0 as well as in the lab. Results go to $LIGHTVM_BENCH_OUTPUT (default: ./bench-results).
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 build=$(dirname "$here")
-others=${1-0,100,250,500} samples=${2:-40} process_samples=${3:-10} device_others=${4-0,200}
+others=${1-0,100,250,500} samples=${2:-40} process_samples=${3:-10} device_others=${4-0,200} image_others=${5-0,100}
 
 grep -qs control_d /proc/xen/capabilities || {
   echo "run-in-lab.sh: this is not the control domain of a Xen" >&2
@@ -35,4 +35,9 @@ fi
 if [[ $device_others && ${lightvm[*]} ]]; then
   "$here/LightVM.Bench" devices "${arguments[@]}" --others "$device_others" --samples "$((samples / 2))" \
     --process-samples "$(((process_samples + 1) / 2))" --blocks 3 "${lightvm[@]}"
+fi
+# As many as of guests with devices: each sample is a creation, a checkpoint, a save and a restoration.
+if [[ $image_others ]]; then
+  "$here/LightVM.Bench" images "${arguments[@]}" --others "$image_others" --samples "$((samples / 2))" \
+    --process-samples "$(((process_samples + 1) / 2))" --blocks 3
 fi

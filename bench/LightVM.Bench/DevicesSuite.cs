@@ -69,7 +69,7 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
             return;
         }
 
-        using var times = new CreationTimes();
+        using var times = new ActivityTimes();
         using var bridges = new BridgeWatch(Path.Combine(options.Programs, "joined"));
         var log = Path.Combine(output.FullName, "devd.log");
         File.Delete(log);
@@ -153,12 +153,12 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
     }
 
     /// <summary>When interfaces come onto their bridge: after their announcement, or xl's start, and before their guests run.</summary>
-    private void MeasureBridge(GuestFiles files, LvmHost host, CreationTimes times, BridgeWatch bridges, string? xl, int others)
+    private void MeasureBridge(GuestFiles files, LvmHost host, ActivityTimes times, BridgeWatch bridges, string? xl, int others)
     {
         for (var i = 0; i < options.ProcessSamples; i++)
         {
             var domain = host.CreateDomain(files.Config($"bridged-{Environment.ProcessId}-{i}"));
-            Take("engine", domain.Id, times.BeginOf("devices"), times.BeginOf("start"));
+            Take("engine", domain.Id, times.BeginOf("create/devices"), times.BeginOf("create/start"));
             host.DestroyDomain(domain.Key);
 
             if (xl is null) continue;
@@ -187,7 +187,7 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
         }
     }
 
-    private void RunBlock(Variant variant, List<IContender> contenders, CreationTimes times, int block, int others)
+    private void RunBlock(Variant variant, List<IContender> contenders, ActivityTimes times, int block, int others)
     {
         for (var i = 0; i < contenders.Count; i++)
         {
@@ -202,8 +202,8 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
             {
                 _results.Sample($"{series}-{variant.Name}", others, milliseconds);
                 if (series != "create-engine") return;
-                _results.Sample($"device-part-{variant.Name}", others, DeviceParts.Sum(times.DurationOf));
-                _results.Sample($"step-engine-reserve-{variant.Name}", others, times.DurationOf("reserve"));
+                _results.Sample($"device-part-{variant.Name}", others, DeviceParts.Sum(part => times.DurationOf($"create/{part}")));
+                _results.Sample($"step-engine-reserve-{variant.Name}", others, times.DurationOf("create/reserve"));
             });
         }
     }

@@ -1,4 +1,5 @@
 using LightVM.Configuration;
+using LightVM.Hypervisor;
 
 namespace LightVM.Bench;
 
@@ -18,11 +19,12 @@ internal sealed class GuestFiles : IDisposable
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("lightvm-bench-");
 
-    public GuestFiles(string kernel, int memoryMiB, int pauseMs, GuestDevices? devices = null)
+    public GuestFiles(string kernel, int memoryMiB, int pauseMs, GuestDevices? devices = null, GuestType type = GuestType.PV)
     {
         Kernel = kernel;
         MemoryMiB = memoryMiB;
         PauseMs = pauseMs;
+        Type = type;
         Devices = devices ?? new GuestDevices(null, null);
         Json = Path.Combine(_directory.FullName, "guest.json");
         DomainConfigJson.WriteFile(Config("guest"), Json, overwrite: false);
@@ -38,6 +40,8 @@ internal sealed class GuestFiles : IDisposable
     /// </summary>
     public int PauseMs { get; }
 
+    public GuestType Type { get; }
+
     public GuestDevices Devices { get; }
 
     /// <summary>A configuration file for lightvm and the cmdlet.</summary>
@@ -46,6 +50,7 @@ internal sealed class GuestFiles : IDisposable
     public DomainConfig Config(string name) => DomainConfig.From(new DomainConfigDraft
     {
         Name = name,
+        Type = Type,
         Kernel = Kernel,
         MemoryMiB = MemoryMiB,
         VcpuCount = 1,
@@ -58,7 +63,7 @@ internal sealed class GuestFiles : IDisposable
     public string Xl(string name, string? script = null)
     {
         var path = Path.Combine(_directory.FullName, "guest.cfg");
-        var text = $"name = \"{name}\"\ntype = \"pv\"\nkernel = \"{Kernel}\"\nmemory = {MemoryMiB}\nvcpus = 1\n";
+        var text = $"name = \"{name}\"\ntype = \"{(Type == GuestType.PVH ? "pvh" : "pv")}\"\nkernel = \"{Kernel}\"\nmemory = {MemoryMiB}\nvcpus = 1\n";
         var chosen = script is null ? "" : $"script={script},";
         if (Devices.Bridge is { } bridge) text += $"vif = [ \"{chosen}bridge={bridge}\" ]\n";
         if (Devices.Disk is { } disk) text += $"disk = [ \"format=raw,vdev={GuestDevices.VirtualDevice},access=rw,{chosen}target={disk}\" ]\n";

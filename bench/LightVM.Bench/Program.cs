@@ -47,6 +47,20 @@ devices.SetAction(arguments => new DevicesSuite(new DevicesSuiteOptions
     Lightvm = arguments.GetRequiredValue(daemon).FullName,
 }).Run(arguments.GetRequiredValue(output)));
 
+var folder = new Option<DirectoryInfo>("--folder") { Description = "Where images are saved", DefaultValueFactory = _ => new DirectoryInfo("/var/tmp") };
+var images = new Command("images", "Saved guests on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, folder };
+images.SetAction(arguments => new ImagesSuite(new ImagesSuiteOptions
+{
+    Kernel = arguments.GetRequiredValue(kernel).FullName,
+    Others = arguments.GetRequiredValue(others).Split(',').Select(int.Parse).Order().ToArray(),
+    Samples = arguments.GetValue(samples),
+    ProcessSamples = arguments.GetValue(processSamples),
+    Blocks = arguments.GetValue(blocks),
+    PauseMs = arguments.GetValue(pause),
+    Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
+    Folder = arguments.GetRequiredValue(folder).FullName,
+}).Run(arguments.GetRequiredValue(output)));
+
 var simulated = new Command("simulated", "Listing 1,000 simulated domains");
 simulated.SetAction(arguments => SimulatedSuite.Run(arguments.GetValue(samples), arguments.GetRequiredValue(output)));
 
@@ -54,5 +68,5 @@ var starts = new Command("starts", "Starts of processes; not to be run under emu
 starts.SetAction(arguments => StartSuite.Run(
     arguments.GetValue(lightvm)?.FullName, arguments.GetValue(pwsh)?.FullName, arguments.GetRequiredValue(module), arguments.GetValue(samples), arguments.GetRequiredValue(output)));
 
-foreach (var suite in new[] { xen, devices, simulated, starts }) root.Subcommands.Add(suite);
+foreach (var suite in new[] { xen, devices, images, simulated, starts }) root.Subcommands.Add(suite);
 return root.Parse(args).Invoke();

@@ -5,9 +5,13 @@
  * order of src/LightVM.Engine/Domains/DomainCreation.cs and under its names of the steps, and does nothing else: no checks, no
  * names to look up, no error messages worth the name. Whoever changes one changes the other, or the comparison is none.
  *
+ * With --image, each guest is checkpointed, saved to that file, restored and destroyed instead (saved.c): what a bare
+ * xc_domain_save and xc_domain_restore cost.
+ *
  * Prints CSV, one line a guest, in milliseconds. --pause lets the daemons finish with a guest before it is destroyed, and
  * again before the next is made. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -23,6 +27,7 @@
 #include <xentoollog.h>
 
 #include "devices.h"
+#include "saved.h"
 
 #define MAX_MEMORY_SLACK_KIB 1024ul
 
@@ -38,6 +43,7 @@ struct options {
     int warm_up;
     unsigned int pause_ms;
     struct devices devices;
+    const char *image_path;
     bool keep;
     bool paused;
 };
@@ -236,8 +242,8 @@ static int build(struct xc_dom_image *dom, struct guest *guest, const struct opt
     return 0;
 }
 
-/* at[i] becomes the time at which step i ended. */
-static int create(struct guest *guest, const struct options *options, double *at)
+/* An empty domain. at[i] becomes the time at which step i ended. */
+static int begin_domain(struct guest *guest, const struct options *options, double *at, uint32_t *store_port, uint32_t *console_port)
 {
     struct xen_domctl_createdomain config = {
         .max_vcpus = 1,
@@ -259,19 +265,27 @@ static int create(struct guest *guest, const struct options *options, double *at
     TRY(xc_cpuid_apply_policy(xc, guest->id, false, NULL, 0, true, false, false, NULL, NULL));
     at[LIMITS] = now_ms();
 
-    int store_port = xc_evtchn_alloc_unbound(xc, guest->id, 0);
-    TRY(store_port);
-    int console_port = xc_evtchn_alloc_unbound(xc, guest->id, 0);
-    TRY(console_port);
+    int store_end = xc_evtchn_alloc_unbound(xc, guest->id, 0);
+    TRY(store_end);
+    int console_end = xc_evtchn_alloc_unbound(xc, guest->id, 0);
+    TRY(console_end);
+    *store_port = (uint32_t)store_end;
+    *console_port = (uint32_t)console_end;
     at[PORTS] = now_ms();
 
     TRY(devices_attach(store, &options->devices, guest->id, guest->uuid));
     guest->has_root = devices_any(&options->devices);
     at[DEVICES] = now_ms();
+    return 0;
+}
 
+static int create(struct guest *guest, const struct options *options, double *at)
+{
+    uint32_t store_port, console_port;
+    TRY(begin_domain(guest, options, at, &store_port, &console_port));
     struct xc_dom_image *dom = xc_dom_allocate(xc, NULL, NULL);
     TRY(dom ? 0 : -1);
-    int result = build(dom, guest, options, (uint32_t)store_port, (uint32_t)console_port, at);
+    int result = build(dom, guest, options, store_port, console_port, at);
     if (!result && !options->paused)
         result = xc_domain_unpause(xc, guest->id);
     at[START] = now_ms();
@@ -322,10 +336,93 @@ static int run(const struct options *options)
     return 0;
 }
 
+/* --- saved guests --------------------------------------------------------------------------------------------------- */
+
+enum { TOTAL, SUSPEND, COPY, LAST, SAVE_STEPS };
+
+static int write_image(const struct guest *guest, const struct options *options, double *suspended)
+{
+    int file = open(options->image_path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+    TRY(file);
+    TRY(saved_write(xc, store, guest->id, file, now_ms, suspended));
+    return close(file);
+}
+
+/* Its last step lets the guest go on, or does away with it. */
+static int save(const struct guest *guest, const struct options *options, bool is_checkpoint, double *ms)
+{
+    double begin = now_ms(), suspended;
+    TRY(write_image(guest, options, &suspended));
+    double written = now_ms();
+    if (is_checkpoint)
+        TRY(saved_resume(xc, store, guest->id));
+    else
+        destroy(guest, options);
+    double end = now_ms();
+    ms[TOTAL] = end - begin;
+    ms[SUSPEND] = suspended - begin;
+    ms[COPY] = written - suspended;
+    ms[LAST] = end - written;
+    return 0;
+}
+
+static int restore(struct guest *guest, const struct options *options, double *at)
+{
+    uint32_t store_port, console_port;
+    unsigned long store_frame, console_frame;
+    int file = open(options->image_path, O_RDONLY | O_CLOEXEC);
+    TRY(file);
+    TRY(begin_domain(guest, options, at, &store_port, &console_port));
+    TRY(saved_read(xc, guest->id, file, store_port, &store_frame, console_port, &console_frame));
+    close(file);
+    at[MEMORY] = now_ms();
+    TRY(publish(guest, options->memory_mib * UINT64_C(1024), store_port, store_frame, console_port, console_frame));
+    at[PUBLISH] = now_ms();
+    TRY(devices_await(store, &options->devices, guest->id));
+    at[BACKENDS] = now_ms();
+    TRY(xc_domain_unpause(xc, guest->id));
+    at[START] = now_ms();
+    return 0;
+}
+
+/* Each guest is checkpointed, saved, restored and destroyed. What fails leaves its guest for whoever looks into it. */
+static int run_saved(const struct options *options)
+{
+    printf("sample,checkpoint,checkpoint-suspend,checkpoint-memory,checkpoint-resume,save,save-suspend,save-memory,save-destroy,"
+           "restore,restore-domain,restore-limits,restore-ports,restore-memory,restore-publish,restore-start\n");
+    for (int i = -options->warm_up; i < options->count; i++) {
+        struct guest guest = { 0 };
+        double at[STEPS], checkpointed[SAVE_STEPS], saved[SAVE_STEPS];
+        new_identity(&guest, i);
+        TRY(create(&guest, options, at));
+        usleep(options->pause_ms * 1000);
+        TRY(save(&guest, options, true, checkpointed));
+        usleep(options->pause_ms * 1000);
+        TRY(save(&guest, options, false, saved));
+        usleep(options->pause_ms * 1000);
+        double begin = now_ms();
+        TRY(restore(&guest, options, at));
+        usleep(options->pause_ms * 1000);
+        destroy(&guest, options);
+        unlink(options->image_path);
+        usleep(options->pause_ms * 1000);
+        if (i < 0)
+            continue;
+        printf("%d", i);
+        for (int step = 0; step < SAVE_STEPS; step++)
+            printf(",%.3f", checkpointed[step]);
+        for (int step = 0; step < SAVE_STEPS; step++)
+            printf(",%.3f", saved[step]);
+        printf(",%.3f,%.3f,%.3f,%.3f,%.3f,%.3f,%.3f\n", at[START] - begin, at[DOMAIN] - begin, at[LIMITS] - at[DOMAIN],
+               at[PORTS] - at[LIMITS], at[MEMORY] - at[DEVICES], at[PUBLISH] - at[MEMORY], at[START] - at[BACKENDS]);
+    }
+    return 0;
+}
+
 static void usage(FILE *output)
 {
-    fprintf(output, "usage: baseline --kernel FILE [--memory MIB] [--vif BRIDGE] [--disk FILE] [--count N] [--warm-up N] [--pause MS] [--keep] "
-                    "[--paused]\n");
+    fprintf(output, "usage: baseline --kernel FILE [--memory MIB] [--vif BRIDGE] [--disk FILE] [--count N] [--warm-up N] [--pause MS] "
+                    "[--keep] [--paused] [--image FILE]\n");
 }
 
 int main(int argc, char **argv)
@@ -335,12 +432,12 @@ int main(int argc, char **argv)
         { "count", required_argument, NULL, 'n' },  { "warm-up", required_argument, NULL, 'w' },
         { "pause", required_argument, NULL, 's' },  { "keep", no_argument, NULL, 'K' },
         { "paused", no_argument, NULL, 'p' },       { "vif", required_argument, NULL, 'v' },
-        { "disk", required_argument, NULL, 'd' },   { "help", no_argument, NULL, 'h' },
-        { 0 },
+        { "disk", required_argument, NULL, 'd' },   { "image", required_argument, NULL, 'i' },
+        { "help", no_argument, NULL, 'h' },         { 0 },
     };
     struct options options = { .memory_mib = 4, .count = 1 };
     int option;
-    while ((option = getopt_long(argc, argv, "k:m:n:w:s:Kpv:d:h", known, NULL)) > 0) {
+    while ((option = getopt_long(argc, argv, "k:m:n:w:s:Kpv:d:i:h", known, NULL)) > 0) {
         switch (option) {
         case 'k': options.kernel_path = optarg; break;
         case 'm': options.memory_mib = (unsigned int)strtoul(optarg, NULL, 10); break;
@@ -351,6 +448,7 @@ int main(int argc, char **argv)
         case 'p': options.paused = true; break;
         case 'v': options.devices.bridge = optarg; break;
         case 'd': options.devices.disk = optarg; break;
+        case 'i': options.image_path = optarg; break;
         case 'h': usage(stdout); return 0;
         default: usage(stderr); return 2;
         }
@@ -375,11 +473,16 @@ int main(int argc, char **argv)
         die("xc_physinfo");
     grant_version = physical.capabilities & XEN_SYSCTL_PHYSCAP_gnttab_v2 ? 2 : 1;
 
-    printf("sample,total");
-    for (int i = 0; i < STEPS; i++)
-        printf(",%s", step_names[i]);
-    printf(options.keep ? "\n" : ",destroy\n");
-    int result = run(&options);
+    int result;
+    if (options.image_path) {
+        result = run_saved(&options) ? 1 : 0;
+    } else {
+        printf("sample,total");
+        for (int i = 0; i < STEPS; i++)
+            printf(",%s", step_names[i]);
+        printf(options.keep ? "\n" : ",destroy\n");
+        result = run(&options);
+    }
     xs_close(store);
     xc_interface_close(xc);
     return result;

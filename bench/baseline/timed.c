@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * timed COMMAND ARGUMENT...: runs it with its output thrown away and prints how long it took, in milliseconds. Exits as it did.
+ * timed [-q] COMMAND ARGUMENT...: runs it with its output thrown away and prints how long it took, in milliseconds. Exits as it
+ * did. With -q, what it says on its error stream is thrown away as well: xl tells of each save there.
  *
  * A process started from .NET carries .NET's own cost in its time, which under emulation is no trifle. */
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -21,14 +23,19 @@ static double now_ms(void)
 
 int main(int argc, char **argv)
 {
+    bool is_quiet = argc > 1 && !strcmp(argv[1], "-q");
+    argv += is_quiet;
+    argc -= is_quiet;
     if (argc < 2) {
-        fprintf(stderr, "usage: timed COMMAND ARGUMENT...\n");
+        fprintf(stderr, "usage: timed [-q] COMMAND ARGUMENT...\n");
         return 2;
     }
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (is_quiet)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 
     double begin = now_ms();
     pid_t child;

@@ -73,7 +73,7 @@ public sealed class DomainImages
     /// </summary>
     public Domain Restore(string path, RestoreOptions? options = null, CancellationToken cancellation = default)
     {
-        using var image = ImageReader.Open(path, cancellation);
+        using var image = Traced("restore/inspect", () => ImageReader.Open(path, cancellation));
         return Restore(image, options, cancellation);
     }
 
@@ -119,12 +119,12 @@ public sealed class DomainImages
             using var suspension = new GuestSuspension(_host, key, operation, options.Timeout, cancellation);
             Save(key, writer.Handle, suspension, () => writer.Problem, cancellation);
             CrashPoint.Reach(SaveCrashPoints.Written);
-            if (options.KeepRunning) suspension.GoOn(); // what is left to do is no reason for it to stand still
-            var image = writer.Complete(cancellation);
+            if (options.KeepRunning) Traced("save/resume", suspension.GoOn); // what is left to do is no reason for it to stand still
+            var image = Traced("save/complete", () => writer.Complete(cancellation));
             CrashPoint.Reach(SaveCrashPoints.Complete);
             if (options.KeepRunning) return image;
             suspension.LeaveSuspended(forget: true);
-            _host.Destroy(key);
+            Traced("save/destroy", () => _host.Destroy(key));
             CrashPoint.Reach(SaveCrashPoints.Destroyed);
             return image;
         });
@@ -135,7 +135,7 @@ public sealed class DomainImages
     {
         try
         {
-            _host.Hypervisor.SaveDomain(key.Id, stream, new StopAndCopy(suspension), cancellation);
+            Traced("save/memory", () => _host.Hypervisor.SaveDomain(key.Id, stream, new StopAndCopy(suspension), cancellation));
         }
         catch (LvmException error) when (error.ErrorId == ErrorIds.SaveFailure && problem() is { } cause)
         {
@@ -206,6 +206,19 @@ public sealed class DomainImages
 
     private ImageFacts FactsOf(DomainKey key, DomainConfig config) => new(DateTimeOffset.UtcNow, _host.Hypervisor.GetInfo().Version, Environment.MachineName) { DevicesInUse = _host.DevicesInUse(key, config) };
 
+    /// <summary>Traces: "save/memory" with "save/suspend" in it, "save/resume" or "save/destroy", "save/complete" with "save/sync" in it, "restore/inspect".</summary>
+    private static T Traced<T>(string name, Func<T> work)
+    {
+        using var activity = DomainCreation.Activities.StartActivity(name);
+        return work();
+    }
+
+    private static void Traced(string name, Action work) => Traced(name, () =>
+    {
+        work();
+        return 0;
+    });
+
     private static void RequireRunning(DomainInfo info)
     {
         if (info.Type == GuestType.HVM) throw new LvmException(ErrorIds.GuestTypeUnsupported, "it has a device model, whose state is not saved here");
@@ -220,6 +233,6 @@ public sealed class DomainImages
 
         public SaveDecision Decide(in SaveProgress progress) => SaveDecision.StopAndCopy;
 
-        public void Suspend() => suspension.Suspend();
+        public void Suspend() => Traced("save/suspend", suspension.Suspend);
     }
 }

@@ -1,4 +1,5 @@
 using LightVM.Configuration;
+using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Linux;
 using Microsoft.Win32.SafeHandles;
@@ -70,7 +71,7 @@ internal sealed class ImageFileWriter : ImageWriter
             PartChecksum[] parts = [.. _parts, new PartChecksum(_streamOffset, length, checksum)];
             var trailer = ImageLayout.Trailer(parts);
             RandomAccess.Write(Handle, trailer, end);
-            RandomAccess.FlushToDisk(Handle);
+            using (DomainCreation.Activities.StartActivity("save/sync")) RandomAccess.FlushToDisk(Handle);
             File.Move(_temporary, _target, _overwrite);
             _isNamed = true;
             SynchronizeFolder();

@@ -2,15 +2,13 @@ using System.Diagnostics;
 
 namespace LightVM.Bench;
 
-/// <summary>When the parts of the engine's latest creation were, by its activities: "reserve" and the steps.</summary>
-internal sealed class CreationTimes : IDisposable
+/// <summary>When the parts of what the engine did last were, by its activities: "create/reserve", "create/STEP", "save/STEP".</summary>
+internal sealed class ActivityTimes : IDisposable
 {
-    private const string Prefix = "create/";
-
     private readonly Dictionary<string, (long Begin, long End)> _times = [];
     private readonly ActivityListener _listener;
 
-    public CreationTimes()
+    public ActivityTimes()
     {
         _listener = new ActivityListener
         {
@@ -23,10 +21,13 @@ internal sealed class CreationTimes : IDisposable
     }
 
     /// <summary>Milliseconds.</summary>
-    public double DurationOf(string part) => _times.TryGetValue(Prefix + part, out var time) ? Stopwatch.GetElapsedTime(time.Begin, time.End).TotalMilliseconds : 0;
+    public double DurationOf(string part) => _times.TryGetValue(part, out var time) ? Stopwatch.GetElapsedTime(time.Begin, time.End).TotalMilliseconds : 0;
 
     /// <summary>When a part began, in milliseconds of <see cref="BridgeWatch.Now"/>.</summary>
-    public double BeginOf(string part) => BridgeWatch.Milliseconds(_times[Prefix + part].Begin);
+    public double BeginOf(string part) => BridgeWatch.Milliseconds(_times[part].Begin);
+
+    /// <summary>Milliseconds between the ends of two parts.</summary>
+    public double BetweenEnds(string first, string second) => Stopwatch.GetElapsedTime(_times[first].End, _times[second].End).TotalMilliseconds;
 
     public void Clear() => _times.Clear();
 
