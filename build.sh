@@ -15,7 +15,7 @@ build.sh: build, try and prove LightVM.PowerShell
   ./build.sh build               everything into artifacts/: module, lightvm, tests, guests       (2 min)
   ./build.sh demo [--simulated]  create, list, pause, resume and remove a few guests: on this machine's Xen if it
                                  is a dom0, else in the lab; simulated needs no Xen at all         (2 min; seconds)
-  ./build.sh test [PART...]      format, unit, pester and lab tests, or some of these             (10 min)
+  ./build.sh test [PART...]      format, unit, pester, lab and moves tests, or some of these      (30 min)
   ./build.sh bench [OPTION...]   measure beside xl and a bare C loop, in the lab                  (15 min)
   ./build.sh lab                 a shell in the lab's dom0 with module, lightvm and pwsh          (1 min)
   ./build.sh format              bring the C# sources into their format
@@ -205,12 +205,12 @@ passed=0 failed=0 skipped=0
 
 command_test() {
   local parts=("$@")
-  ((${#parts[@]})) || parts=(format unit pester lab)
+  ((${#parts[@]})) || parts=(format unit pester lab moves)
   command_build
   local part
   for part in "${parts[@]}"; do
     case $part in
-      format | unit | pester | lab)
+      format | unit | pester | lab | moves)
         say "test: $part"
         "test_$part"
         ;;
@@ -291,6 +291,19 @@ test_lab() {
     count 0 0 "$(pester_tests)"
   fi
   lab stop "$test_lab"
+}
+
+# Two labs, and domains that move between them.
+test_moves() {
+  local log=$artifacts/moves.log line
+  tests/Lab/moves.sh 2>&1 | tee "$log" || true
+  line=$(tail -1 "$log")
+  if [[ $line =~ ^moves:\ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    count "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" 0
+  else
+    say "the run did not come to its end: $log"
+    count 0 1 0
+  fi
 }
 
 # --- the rest --------------------------------------------------------------------------------------------------------

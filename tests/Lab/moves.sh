@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# moves.sh [ROUNDS]: domains move between two labs on one wire: back and forth over each transport (ROUNDS times, 2 when not said), and
+# with either side killed at each step. After each, exactly one guest is alive. Needs an installed build (artifacts/); starts and
+# stops the labs. The last line counts the tests.
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)
+lab=$here/lab.sh
+artifacts=${LIGHTVM_ARTIFACTS:-$here/../../artifacts}
+rounds=${1:-2}
+readonly west=west east=east west_address=10.9.0.1 east_address=10.9.0.2 plain_port=9000
+passed=0 failed=0
+
+main() {
+  trap 'for name in $west $east; do "$lab" stop "$name" >/dev/null 2>&1; done' EXIT
+  "$lab" build
+  start "$west" "$west_address"
+  start "$east" "$east_address"
+  admit_each_other
+  for name in $west $east; do serve "$name"; done
+
+  for transport in plain tls ssh; do
+    for kind in pv pvh; do go_back_and_forth "$kind" "$transport"; done
+  done
+  local point
+  for point in $(on "$west" 'lightvm receive --list-crash-points'); do die_at "$point"; done
+  printf 'moves: %d passed, %d failed\n' "$passed" "$failed"
+  ((failed == 0))
+}
+
+on() { "$lab" run "$1" --timeout 180 -- "$2" </dev/null; }
+
+start() {
+  "$lab" start "$1" --cpus 1 --memory 2048 --dom0-memory 1024 --lan "$2/24"
+  "$lab" install "$1" "$artifacts"
+  on "$1" 'setsid lightvm devd --log-file /var/log/devd.log >/dev/null 2>&1 </dev/null &
+    for kind in pv pvh; do
+      pvh=false; [ $kind = pvh ] && pvh=true
+      printf "{ \"name\": \"%s\", \"kernel\": \"/lightvm/guests/tiny.elf\", \"memory\": 4, \"vcpus\": 1, \"xen\": { \"pvh\": %s } }" $kind $pvh >/tmp/$kind.json
+    done'
+}
+
+admit_each_other() {
+  for name in $west $east; do on "$name" 'lightvm trust init >/dev/null'; done
+  on "$west" 'lightvm trust show' | "$lab" run "$east" -- "lightvm trust add $west_address -"
+  on "$east" 'lightvm trust show' | "$lab" run "$west" -- "lightvm trust add $east_address -"
+}
+
+# serve LAB [CRASH-POINT]: one receiver for all transports, in the place of one that may be there
+serve() {
+  on "$1" "pkill -9 -x -f 'lightvm receive.*'; sleep 0.3
+    LIGHTVM_CRASH_AT=${2-} setsid lightvm receive --plain $plain_port --insecure --log-file /var/log/receive.log >/dev/null 2>&1 </dev/null &
+    sleep 2"
+}
+
+# target TRANSPORT ADDRESS: words for lightvm migrate
+target() {
+  case $1 in
+    plain) echo "plain://$2:$plain_port --insecure" ;;
+    *) echo "$1://$2" ;;
+  esac
+}
+
+go_back_and_forth() {
+  local round
+  on "$west" "lightvm create -q /tmp/$1.json"
+  for ((round = 0; round < rounds; round++)); do
+    on "$west" "lightvm migrate $1 $(target "$2" "$east_address")" >&2 || true
+    on "$east" "lightvm migrate $1 $(target "$2" "$west_address")" >&2 || true
+  done
+  expect "$1 moves back and forth over $2" "$1" 1 0
+  on "$west" "lightvm destroy -q $1"
+}
+
+# die_at CRASH-POINT: one side is killed there; what is left finds its way by itself
+die_at() {
+  on "$west" 'lightvm create -q /tmp/pv.json'
+  local move
+  move="lightvm migrate pv $(target plain "$east_address")"
+  case $1 in
+    move-source-*) on "$west" "LIGHTVM_CRASH_AT=$1 $move" >&2 || true ;;
+    *)
+      serve "$east" "$1"
+      on "$west" "$move" >&2 &
+      local mover=$!
+      until ! on "$east" 'pgrep -x -f "lightvm receive.*" >/dev/null'; do sleep 1; done
+      serve "$east"
+      wait "$mover" || true
+      ;;
+  esac
+  expect "killed at $1" pv any any
+  for name in $west $east; do on "$name" 'lightvm destroy -q pv 2>/dev/null; true'; done
+}
+
+# expect TEST GUEST WEST EAST: how many of them are alive where, "any" for one of both; there is time for daemons to find out
+expect() {
+  local look alive_west alive_east all
+  for look in {1..30}; do
+    alive_west=$(alive "$west" "$2") alive_east=$(alive "$east" "$2")
+    all=$(($(count "$west" "$2") + $(count "$east" "$2")))
+    if ((alive_west + alive_east == 1 && all == 1)) && [[ $3 == any || "$alive_west $alive_east" == "$3 $4" ]]; then
+      printf 'moves: passed: %s (look %d)\n' "$1" "$look"
+      passed=$((passed + 1))
+      return
+    fi
+    sleep 3
+  done
+  printf 'moves: FAILED: %s: %d of %d alive in the west, %d in the east\n' "$1" "$alive_west" "$all" "$alive_east"
+  failed=$((failed + 1))
+  for name in $west $east; do on "$name" 'lightvm list; tail -5 /var/log/receive.log /var/log/devd.log' || true; done
+}
+
+# alive LAB GUEST, count LAB GUEST: those that run, and those that are there at all
+alive() { on "$1" "lightvm list --json" | grep -oE '"name":"'"$2"'"[^}]*"state":"(Blocked|Running|Runnable)"' | grep -c . || true; }
+count() { on "$1" "lightvm list --json" | grep -oE '"name":"'"$2"'"' | grep -c . || true; }
+
+main
