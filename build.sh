@@ -296,7 +296,7 @@ test_lab() {
 # Two labs, and domains that move between them.
 test_moves() {
   local log=$artifacts/moves.log line
-  tests/Lab/moves.sh 2>&1 | tee "$log" || true
+  tests/Lab/moves.sh 1 2>&1 | tee "$log" || true
   line=$(tail -1 "$log")
   if [[ $line =~ ^moves:\ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
     count "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" 0

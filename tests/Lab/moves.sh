@@ -22,6 +22,7 @@ main() {
   for transport in plain tls ssh; do
     for kind in pv pvh; do go_back_and_forth "$kind" "$transport"; done
   done
+  for kind in pv pvh; do work_goes_on "linux-$kind" tls; done
   local point
   for point in $(on "$west" 'lightvm receive --list-crash-points'); do die_at "$point"; done
   printf 'moves: %d passed, %d failed\n' "$passed" "$failed"
@@ -37,6 +38,8 @@ start() {
     for kind in pv pvh; do
       pvh=false; [ $kind = pvh ] && pvh=true
       printf "{ \"name\": \"%s\", \"kernel\": \"/lightvm/guests/tiny.elf\", \"memory\": 4, \"vcpus\": 1, \"xen\": { \"pvh\": %s } }" $kind $pvh >/tmp/$kind.json
+      printf "{ \"name\": \"linux-%s\", \"kernel\": \"/guests/vmlinux\", \"ramdisk\": \"/guests/initrd.gz\", \"memory\": 160, \"vcpus\": 1, \"xen\": { \"pvh\": %s },
+        \"cmdline\": \"console=hvc0 quiet lab.net=192.168.77.10 lab.count lab.ping=192.168.77.1\", \"vifs\": [ { \"bridge\": \"xenbr0\" } ] }" $kind $pvh >/tmp/linux-$kind.json
     done'
 }
 
@@ -70,6 +73,34 @@ go_back_and_forth() {
   done
   expect "$1 moves back and forth over $2" "$1" 1 0
   on "$west" "lightvm destroy -q $1"
+}
+
+# work_goes_on GUEST TRANSPORT: a Linux guest that counts in its memory and pings its dom0, whose address is the same on both sides
+work_goes_on() {
+  local round line
+  on "$west" "lightvm create -q /tmp/$1.json"
+  line=$(says "$1" 'eth0 answers')
+  for ((round = 0; round < rounds && ${#line}; round++)); do
+    on "$west" "lightvm migrate $1 $(target "$2" "$east_address")" >&2 || line=''
+    on "$east" "lightvm migrate $1 $(target "$2" "$west_address")" >&2 || line=''
+  done
+  on "$west" "lightvm console --send 'lab counted' $1" || true
+  if [[ $line && $(says "$1" '[0-9]* counted') == *', 0 missing'* ]]; then
+    on "$west" "lightvm console --send 'lab pinged' $1"
+    printf 'moves: passed: %s at work over %s (%s)\n' "$1" "$2" "$(says "$1" '[0-9]* pings, [0-9]* lost')"
+    passed=$((passed + 1))
+  else
+    printf 'moves: FAILED: %s at work over %s\n' "$1" "$2"
+    failed=$((failed + 1))
+    on "$west" "lightvm list; tail -20 /var/log/xen/console/guest-$1.log" || true
+    on "$east" "lightvm list; tail -20 /var/log/xen/console/guest-$1.log" || true
+  fi
+  for name in $west $east; do on "$name" "lightvm destroy -q $1 2>/dev/null; true"; done
+}
+
+# says GUEST PATTERN: the last of what a Linux guest in the west says like that; nothing when it does not in time
+says() {
+  on "$west" "for look in \$(seq 120); do grep -o 'guest: $2.*' /var/log/xen/console/guest-$1.log | tail -1 | grep . && exit; sleep 1; done; true"
 }
 
 # die_at CRASH-POINT: one side is killed there; what is left finds its way by itself
