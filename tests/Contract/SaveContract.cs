@@ -293,6 +293,11 @@ public abstract class SaveContract : ContractTests
         }
 
         Assert.Empty(said);
+        AssertListens(domain); // who saves it lets it go on first, and the daemon has nothing to do
+        Assert.Empty(Contract.Directory.Suspensions());
+        Contract.Directory.NoteSuspension(domain.Uuid, new Suspension("save"));
+        Host.Lifecycle.Request(domain.Key, ShutdownReason.Suspend);
+        AssertBecomes(domain.Key, DomainState.Shutdown);
         new LifecycleActions(Host, said.Add).Pass(Cancellation);
         Assert.Contains(domain.Name, Assert.Single(said), StringComparison.Ordinal);
         AssertListens(domain);

@@ -85,7 +85,8 @@ Describe 'Save-LvmDomain and Restore-LvmDomain' {
         @{ Because = 'there is no such image'; Id = 'ImageNotFound'; Code = { Restore-LvmDomain none.img } }
         @{ Because = 'it is no image'; Id = 'ImageInvalid'; Code = { Set-Content no.img 'nothing of the kind'; Restore-LvmDomain no.img } }
     ) {
-        & $Code -ErrorAction SilentlyContinue -ErrorVariable problem 2>&1 | Get-ErrorId | Should -Be $Id
+        $ErrorActionPreference = 'Continue'
+        & $Code 2>&1 | Get-ErrorId | Should -Be $Id
         Get-LvmDomain (Get-TestName '*') | Where-Object State -NE Paused | Should -BeNullOrEmpty
     }
 

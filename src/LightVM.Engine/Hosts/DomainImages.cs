@@ -96,8 +96,9 @@ public sealed class DomainImages
         DomainConfig? config = null;
         IReadOnlyList<DeviceId>? inUse = null;
         using var memory = MemoryFile.Create("lightvm-copy");
-        _host.Change(key, "copy", info =>
+        _host.Change(key, "copy", found =>
         {
+            var info = _host.LetGoOn(found);
             RequireRunning(info);
             config = ConfigOf(info);
             inUse = _host.DevicesInUse(key, config);
@@ -112,8 +113,9 @@ public sealed class DomainImages
     private DomainImage Save(DomainKey key, Func<DomainConfig, ImageWriter> begin, SaveOptions options, CancellationToken cancellation)
     {
         var operation = options.KeepRunning ? "checkpoint" : "save";
-        return _host.Change(key, operation, info =>
+        return _host.Change(key, operation, found =>
         {
+            var info = _host.LetGoOn(found);
             RequireRunning(info);
             using var writer = begin(ConfigOf(info));
             using var suspension = new GuestSuspension(_host, key, operation, options.Timeout, cancellation);

@@ -60,7 +60,6 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
         SuspendedAt = Stopwatch.GetTimestamp();
         _isSuspended = true;
         CrashPoint.Reach(SaveCrashPoints.Suspended);
-        if (_wasTakenUp) host.Bus.WithdrawRequest(key); // it was asked twice, and is to do it once
     }
 
     /// <summary>Notes that somebody else may have been told to let the guest run.</summary>
@@ -69,7 +68,13 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
     /// <summary>Lets the guest go on. It was not suspended, or goes on already: then nothing happens.</summary>
     public void GoOn()
     {
-        if (_isSuspended) LetGoOn(host, key);
+        if (_isSuspended)
+        {
+            // Somebody who was killed may have asked it as well: it is to do it once.
+            host.Bus.WithdrawRequest(key);
+            LetGoOn(host, key);
+        }
+
         _isSuspended = false;
         if (_isNoted) host.Directory.EndSuspension(key.Uuid);
         _isNoted = false;

@@ -69,6 +69,16 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
         return DomainConfig.From(draft);
     }
 
+    /// <summary>A guest that was left suspended by somebody who was killed goes on. The caller holds the domain.</summary>
+    /// <returns>The domain as it is then; any other as it is.</returns>
+    public DomainInfo LetGoOn(DomainInfo info)
+    {
+        if (info.ShutdownReason != ShutdownReason.Suspend || directory.Suspensions().All(suspension => suspension.Uuid != info.Key.Uuid || suspension.Suspension.HandedOver is not null)) return info;
+        GuestSuspension.LetGoOn(this, info.Key);
+        directory.EndSuspension(info.Key.Uuid);
+        return Find(info.Key) ?? info;
+    }
+
     /// <summary>The devices that a domain's guest has in use.</summary>
     public IReadOnlyList<DeviceId> DevicesInUse(DomainKey key, DomainConfig config) => config is { Vifs.Count: 0, Vbds.Count: 0 }
         ? []

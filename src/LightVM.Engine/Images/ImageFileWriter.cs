@@ -72,7 +72,7 @@ internal sealed class ImageFileWriter : ImageWriter
             var trailer = ImageLayout.Trailer(parts);
             RandomAccess.Write(Handle, trailer, end);
             using (DomainCreation.Activities.StartActivity("save/sync")) RandomAccess.FlushToDisk(Handle);
-            File.Move(_temporary, _target, _overwrite);
+            NewFile.Name(_temporary, _target, _overwrite);
             _isNamed = true;
             SynchronizeFolder();
             return Describe(_path, _config, _facts, parts, trailer);

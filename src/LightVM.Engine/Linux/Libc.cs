@@ -21,6 +21,7 @@ internal static partial class Libc
     public const int EIO = 5;
     public const int EAGAIN = 11;
     public const int EACCES = 13;
+    public const int EEXIST = 17;
     public const int ESRCH = 3;
     public const int EPIPE = 32;
 
@@ -106,6 +107,9 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "dup3", SetLastError = true)]
     public static partial int DuplicateTo(int file, int number, int flags);
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Link(string path, string another);
 
     [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int CreateMemoryFile(string name, uint flags);

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using LightVM.Errors;
+using LightVM.Linux;
 
 namespace LightVM.Trust;
 
@@ -272,7 +273,7 @@ public sealed class TrustStore
                 file.Flush(flushToDisk: true);
             }
 
-            File.Move(temporary, path, overwrite);
+            NewFile.Name(temporary, path, overwrite);
             return true;
         }
         catch (IOException) when (!overwrite && File.Exists(path))
