@@ -15,7 +15,8 @@ build.sh: build, try and prove LightVM.PowerShell
   ./build.sh build               everything into artifacts/: module, lightvm, tests, guests       (2 min)
   ./build.sh demo [--simulated]  create, list, pause, resume and remove a few guests: on this machine's Xen if it
                                  is a dom0, else in the lab; simulated needs no Xen at all         (2 min; seconds)
-  ./build.sh test [PART...]      format, unit, pester, lab and moves tests, or some of these      (30 min)
+  ./build.sh test [PART...]      format, unit, pester and lab tests, or some of these             (30 min);
+                                 by name only: moves, between two labs at once                    (10 min)
   ./build.sh bench [OPTION...]   measure beside xl and a bare C loop, in the lab                  (15 min)
   ./build.sh lab                 a shell in the lab's dom0 with module, lightvm and pwsh          (1 min)
   ./build.sh format              bring the C# sources into their format
@@ -205,7 +206,7 @@ passed=0 failed=0 skipped=0
 
 command_test() {
   local parts=("$@")
-  ((${#parts[@]})) || parts=(format unit pester lab moves)
+  ((${#parts[@]})) || parts=(format unit pester lab)
   command_build
   local part
   for part in "${parts[@]}"; do
