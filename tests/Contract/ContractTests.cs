@@ -38,23 +38,29 @@ public abstract class ContractTests : IDisposable
         AssertNothingLeft();
     }
 
+    /// <summary>Cancels while an activity runs, until the result is disposed: the one after it must not begin.</summary>
+    private protected static IDisposable CancelAt(string name, CancellationTokenSource cancellation)
+    {
+        var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source == DomainCreation.Activities,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStarted = activity =>
+            {
+                if (activity.OperationName == name) cancellation.Cancel();
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
+        return listener;
+    }
+
     /// <summary>Cancels a creation in each of its steps.</summary>
     protected void AssertCancelledCreationsLeaveNothing(Action<DomainConfigDraft> change)
     {
         foreach (var step in DomainCreation.StepNames)
         {
             using var cancellation = new CancellationTokenSource();
-            using var listener = new ActivityListener
-            {
-                ShouldListenTo = source => source == DomainCreation.Activities,
-                Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
-                // Cancelled while the step runs: the one after it must not begin.
-                ActivityStarted = activity =>
-                {
-                    if (activity.OperationName == "create/" + step) cancellation.Cancel();
-                },
-            };
-            ActivitySource.AddActivityListener(listener);
+            using var listener = CancelAt("create/" + step, cancellation);
             try
             {
                 var domain = Host.CreateDomain(Config(draft => Named(draft, "contract-cancel")), cancellation.Token);

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using LightVM.Configuration;
 using LightVM.Domains;
 using LightVM.Errors;
@@ -226,16 +225,7 @@ public abstract class SaveContract : ContractTests
         foreach (var step in DomainCreation.RestoreStepNames)
         {
             using var cancellation = new CancellationTokenSource();
-            using var listener = new ActivityListener
-            {
-                ShouldListenTo = source => source == DomainCreation.Activities,
-                Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
-                ActivityStarted = activity =>
-                {
-                    if (activity.OperationName == "restore/" + step) cancellation.Cancel();
-                },
-            };
-            ActivitySource.AddActivityListener(listener);
+            using var listener = CancelAt("restore/" + step, cancellation);
             try
             {
                 Images.Restore(ImagePath, cancellation: cancellation.Token);
