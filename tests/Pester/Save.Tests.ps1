@@ -40,7 +40,7 @@ Describe 'Save-LvmDomain and Restore-LvmDomain' {
     It 'saves a group into a directory, and takes it back from the pipeline' {
         'a', 'b' | ForEach-Object { $null = New-TestDomain $_ }
         $images = Get-LvmDomain (Get-TestName '*') | Save-LvmDomain -Path .
-        $images.Name | Should -Be (Get-TestName a), (Get-TestName b)
+        $images.Name | Sort-Object | Should -Be (Get-TestName a), (Get-TestName b)
         (Get-ChildItem).Name | Should -Be "$(Get-TestName a).lightvm", "$(Get-TestName b).lightvm"
         (Get-ChildItem | Restore-LvmDomain).Name | Should -Be (Get-TestName a), (Get-TestName b)
         $null = Get-LvmDomain (Get-TestName '*') | Save-LvmDomain -Path { "again-$($_.Name)" }

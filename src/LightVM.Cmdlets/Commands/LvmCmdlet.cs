@@ -37,8 +37,14 @@ public abstract class LvmCmdlet : PSCmdlet, IDisposable
 
     public void Dispose()
     {
-        _stopping.Dispose();
+        Dispose(disposing: true);
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>The last that is done, by the pipeline's thread, however the cmdlet ended.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+        if (disposing) _stopping.Dispose();
     }
 
     protected override void StopProcessing() => _stopping.Cancel();

@@ -29,7 +29,7 @@ public sealed class GetLvmDomainCommand : DomainCmdlet
 /// <summary>Pauses domains: their vCPUs stop, their memory stays.</summary>
 [Cmdlet(VerbsLifecycle.Suspend, "LvmDomain", DefaultParameterSetName = ByName, SupportsShouldProcess = true)]
 [OutputType(typeof(Domain))]
-public sealed class SuspendLvmDomainCommand : ChangingDomainCmdlet
+public sealed class SuspendLvmDomainCommand : ParallelDomainCmdlet
 {
     [Parameter]
     public SwitchParameter PassThru { get; set; }
@@ -37,15 +37,15 @@ public sealed class SuspendLvmDomainCommand : ChangingDomainCmdlet
     private protected override void Change(Domain domain)
     {
         if (!ShouldProcess(Describe(domain), "Pause")) return;
-        var paused = CurrentHost.PauseDomain(domain.Key);
-        if (PassThru) WriteObject(paused);
+        var host = CurrentHost;
+        Queue(domain, _ => host.PauseDomain(domain.Key) is var paused && PassThru ? paused : null);
     }
 }
 
 /// <summary>Lets paused domains run.</summary>
 [Cmdlet(VerbsLifecycle.Resume, "LvmDomain", DefaultParameterSetName = ByName, SupportsShouldProcess = true)]
 [OutputType(typeof(Domain))]
-public sealed class ResumeLvmDomainCommand : ChangingDomainCmdlet
+public sealed class ResumeLvmDomainCommand : ParallelDomainCmdlet
 {
     [Parameter]
     public SwitchParameter PassThru { get; set; }
@@ -53,22 +53,28 @@ public sealed class ResumeLvmDomainCommand : ChangingDomainCmdlet
     private protected override void Change(Domain domain)
     {
         if (!ShouldProcess(Describe(domain), "Unpause")) return;
-        var unpaused = CurrentHost.UnpauseDomain(domain.Key);
-        if (PassThru) WriteObject(unpaused);
+        var host = CurrentHost;
+        Queue(domain, _ => host.UnpauseDomain(domain.Key) is var unpaused && PassThru ? unpaused : null);
     }
 }
 
 /// <summary>Destroys domains at once, without asking their guests.</summary>
 [Cmdlet(VerbsCommon.Remove, "LvmDomain", DefaultParameterSetName = ByName, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(void))]
-public sealed class RemoveLvmDomainCommand : ChangingDomainCmdlet
+public sealed class RemoveLvmDomainCommand : ParallelDomainCmdlet
 {
     [Parameter]
     public SwitchParameter Force { get; set; }
 
     private protected override void Change(Domain domain)
     {
-        if (ShouldProcess(Describe(domain), "Destroy", Force)) CurrentHost.DestroyDomain(domain.Key);
+        if (!ShouldProcess(Describe(domain), "Destroy", Force)) return;
+        var host = CurrentHost;
+        Queue(domain, _ =>
+        {
+            host.DestroyDomain(domain.Key);
+            return null;
+        });
     }
 }
 

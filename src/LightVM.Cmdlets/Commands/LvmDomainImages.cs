@@ -10,7 +10,7 @@ using LightVM.Images;
 namespace LightVM.Cmdlets.Commands;
 
 /// <summary>Cmdlets that save domains to files.</summary>
-public abstract class SavingDomainCmdlet : ChangingDomainCmdlet
+public abstract class SavingDomainCmdlet : ParallelDomainCmdlet
 {
     private readonly ImageTarget _target = new();
 
@@ -35,7 +35,8 @@ public abstract class SavingDomainCmdlet : ChangingDomainCmdlet
         var file = _target.FileFor(ToFilePath(Path, ErrorIds.HostFileFailure), domain);
         if (!ShouldProcess(Describe(domain), $"{Action} to '{file}'")) return;
         var options = new SaveOptions { KeepRunning = KeepRunning, Overwrite = Force, Timeout = TimeSpan.FromSeconds(Timeout) };
-        WriteObject(CurrentHost.Images.Save(domain.Key, file, options, Cancellation));
+        var host = CurrentHost;
+        Queue(domain, cancellation => host.Images.Save(domain.Key, file, options, cancellation));
     }
 }
 

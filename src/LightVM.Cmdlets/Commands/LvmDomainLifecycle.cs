@@ -6,46 +6,47 @@ using LightVM.Hypervisor;
 
 namespace LightVM.Cmdlets.Commands;
 
-/// <summary>Cmdlets that wait for guests: for all that the pipeline brings at once, when it has brought all of them.</summary>
-public abstract class WaitingDomainCmdlet : ChangingDomainCmdlet
+/// <summary>The domains that the pipeline brings, to be dealt with at once when it has brought all of them.</summary>
+internal sealed class GatheredDomains
+{
+    private readonly Dictionary<DomainKey, Domain> _domains = [];
+
+    public IReadOnlyCollection<DomainKey> Keys => _domains.Keys;
+
+    public Domain this[DomainKey key] => _domains[key];
+
+    public void Add(Domain domain) => _domains.TryAdd(domain.Key, domain);
+}
+
+/// <summary>Cmdlets that bring guests to their ends: all that the pipeline brings at once, when it has brought all of them.</summary>
+public abstract class EndingDomainCmdlet : ParallelDomainCmdlet
 {
     private protected const int MaxTimeout = 24 * 60 * 60;
 
-    private readonly Dictionary<DomainKey, Domain> _domains = [];
+    private readonly GatheredDomains _gathered = new();
 
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
     protected override void EndProcessing()
     {
-        if (_domains.Count == 0) return;
-        ForItem(CurrentHost, () =>
+        base.EndProcessing();
+        WriteOutcomes(_gathered, Run, (_, domain) =>
         {
-            foreach (var outcome in Run(_domains.Keys))
-            {
-                ForItem(_domains[outcome.Key], () =>
-                {
-                    if (outcome.Require() is { } domain) WriteResult(outcome, domain);
-                });
-            }
+            if (PassThru) WriteObject(domain);
         });
     }
 
     /// <summary>Does it to all domains that were <see cref="Add">added</see>.</summary>
     private protected abstract IEnumerable<DomainOutcome> Run(IReadOnlyCollection<DomainKey> domains);
 
-    private protected void Add(Domain domain) => _domains.TryAdd(domain.Key, domain);
-
-    private protected virtual void WriteResult(DomainOutcome outcome, Domain domain)
-    {
-        if (PassThru) WriteObject(domain);
-    }
+    private protected void Add(Domain domain) => _gathered.Add(domain);
 }
 
 /// <summary>Shuts domains down: asks their guests, and waits for their ends.</summary>
 [Cmdlet(VerbsLifecycle.Stop, "LvmDomain", DefaultParameterSetName = ByName, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(Domain))]
-public sealed class StopLvmDomainCommand : WaitingDomainCmdlet
+public sealed class StopLvmDomainCommand : EndingDomainCmdlet
 {
     [Parameter]
     [ValidateRange(1, MaxTimeout)]
@@ -63,14 +64,22 @@ public sealed class StopLvmDomainCommand : WaitingDomainCmdlet
     private protected override void Change(Domain domain)
     {
         if (!ShouldProcess(Describe(domain), TurnOff ? "Turn off" : "Shut down")) return;
+        var host = CurrentHost;
         if (TurnOff)
         {
-            CurrentHost.DestroyDomain(domain.Key);
+            Queue(domain, _ =>
+            {
+                host.DestroyDomain(domain.Key);
+                return null;
+            });
         }
         else if (NoWait)
         {
-            CurrentHost.Lifecycle.Request(domain.Key, ShutdownReason.Poweroff);
-            if (PassThru) WriteObject(CurrentHost.GetDomain(domain.Key));
+            Queue(domain, _ =>
+            {
+                host.Lifecycle.Request(domain.Key, ShutdownReason.Poweroff);
+                return PassThru ? host.GetDomain(domain.Key) : null;
+            });
         }
         else
         {
@@ -79,13 +88,13 @@ public sealed class StopLvmDomainCommand : WaitingDomainCmdlet
     }
 
     private protected override IEnumerable<DomainOutcome> Run(IReadOnlyCollection<DomainKey> domains) =>
-        CurrentHost.Lifecycle.Stop(domains, TimeSpan.FromSeconds(Timeout), Force, cancellation: Cancellation);
+        CurrentHost.Lifecycle.Stop(domains, TimeSpan.FromSeconds(Timeout), Force, workers: ThrottleLimit, cancellation: Cancellation);
 }
 
 /// <summary>Restarts domains: asks their guests to reboot, and creates them anew.</summary>
 [Cmdlet(VerbsLifecycle.Restart, "LvmDomain", DefaultParameterSetName = ByName, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(Domain))]
-public sealed class RestartLvmDomainCommand : WaitingDomainCmdlet
+public sealed class RestartLvmDomainCommand : EndingDomainCmdlet
 {
     [Parameter]
     [ValidateRange(1, MaxTimeout)]
@@ -100,7 +109,7 @@ public sealed class RestartLvmDomainCommand : WaitingDomainCmdlet
     }
 
     private protected override IEnumerable<DomainOutcome> Run(IReadOnlyCollection<DomainKey> domains) =>
-        CurrentHost.Lifecycle.Restart(domains, TimeSpan.FromSeconds(Timeout), Force, Cancellation);
+        CurrentHost.Lifecycle.Restart(domains, TimeSpan.FromSeconds(Timeout), Force, ThrottleLimit, Cancellation);
 }
 
 /// <summary>What Wait-LvmDomain can wait for.</summary>
@@ -116,11 +125,14 @@ public enum WaitCondition
 /// <summary>Waits until domains are what was asked for.</summary>
 [Cmdlet(VerbsLifecycle.Wait, "LvmDomain", DefaultParameterSetName = ByName)]
 [OutputType(typeof(Domain), typeof(DomainAddress))]
-public sealed class WaitLvmDomainCommand : WaitingDomainCmdlet
+public sealed class WaitLvmDomainCommand : ChangingDomainCmdlet
 {
+    private const int MaxTimeout = 24 * 60 * 60;
+
     /// <summary>How long one line of a console may be matched: a pattern can be made to take for ever.</summary>
     private static readonly TimeSpan MatchTimeout = TimeSpan.FromSeconds(1);
 
+    private readonly GatheredDomains _gathered = new();
     private Regex? _pattern;
 
     [Parameter(Mandatory = true)]
@@ -133,6 +145,9 @@ public sealed class WaitLvmDomainCommand : WaitingDomainCmdlet
     [Parameter]
     [ValidateRange(0, MaxTimeout)]
     public int Timeout { get; set; }
+
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
 
     protected override void BeginProcessing()
     {
@@ -152,14 +167,19 @@ public sealed class WaitLvmDomainCommand : WaitingDomainCmdlet
     {
         foreach (var (target, domain, error) in Select(Name, forChange: true))
         {
-            if (domain is not null) Add(domain);
+            if (domain is not null) _gathered.Add(domain);
             else if (For != WaitCondition.Removed || error!.ErrorId != ErrorIds.DomainNotFound) WriteError(ToRecord(error!, target));
         }
     }
 
-    private protected override void Change(Domain domain) => Add(domain);
+    protected override void EndProcessing() => WriteOutcomes(_gathered, Run, (outcome, domain) =>
+    {
+        if (PassThru) WriteObject(outcome.Address is { } address ? address : domain);
+    });
 
-    private protected override IEnumerable<DomainOutcome> Run(IReadOnlyCollection<DomainKey> domains)
+    private protected override void Change(Domain domain) => _gathered.Add(domain);
+
+    private IEnumerable<DomainOutcome> Run(IReadOnlyCollection<DomainKey> domains)
     {
         var timeout = IsGiven(nameof(Timeout)) ? TimeSpan.FromSeconds(Timeout) : System.Threading.Timeout.InfiniteTimeSpan;
         return For switch
@@ -170,10 +190,5 @@ public sealed class WaitLvmDomainCommand : WaitingDomainCmdlet
             WaitCondition.Removed => CurrentHost.Lifecycle.WaitFor(domains, DomainCondition.Removed, timeout, Cancellation),
             _ => CurrentHost.Lifecycle.WaitFor(domains, DomainCondition.Address, timeout, Cancellation),
         };
-    }
-
-    private protected override void WriteResult(DomainOutcome outcome, Domain domain)
-    {
-        if (PassThru) WriteObject(outcome.Address is { } address ? address : domain);
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using LightVM.Configuration;
@@ -41,10 +42,10 @@ public sealed class DomainLifecycle
     /// <returns>What its configuration said before.</returns>
     public LifecycleAction KeepAfterPoweroff(DomainKey key) => SetOnPoweroff(key, LifecycleAction.Preserve);
 
-    /// <inheritdoc cref="Stop(IReadOnlyCollection{DomainKey}, TimeSpan, bool, bool, CancellationToken)"/>
+    /// <inheritdoc cref="Stop(IReadOnlyCollection{DomainKey}, TimeSpan, bool, bool, int?, CancellationToken)"/>
     /// <returns>What is left of the domain: kept (on_poweroff preserve, or another toolstack's) or started again (restart); null for nothing.</returns>
     public Domain? Stop(DomainKey key, TimeSpan timeout, bool force = false, bool keep = false, CancellationToken cancellation = default) =>
-        Stop([key], timeout, force, keep, cancellation).Single().Require();
+        Stop([key], timeout, force, keep, workers: 1, cancellation).Single().Require();
 
     /// <summary>
     /// Shuts domains down: asks all of their guests, waits for each one's end, and does what its configuration says of a power-off. Where a
@@ -54,12 +55,13 @@ public sealed class DomainLifecycle
     /// <param name="timeout">For all together; <see cref="Timeout.InfiniteTimeSpan"/> for no limit.</param>
     /// <param name="force">Whether a guest that does not end in time, or cannot be asked, is destroyed.</param>
     /// <param name="keep">Whether the domain is kept after its end, as by <see cref="KeepAfterPoweroff"/>.</param>
+    /// <param name="workers">How many domains are asked, and ended, at once; <see cref="WorkQueue.DefaultWorkers"/> where nothing is said.</param>
     /// <returns>One outcome for each domain, as soon as it is there.</returns>
     public IEnumerable<DomainOutcome> Stop(
-        IReadOnlyCollection<DomainKey> keys, TimeSpan timeout, bool force = false, bool keep = false, CancellationToken cancellation = default)
+        IReadOnlyCollection<DomainKey> keys, TimeSpan timeout, bool force = false, bool keep = false, int? workers = null, CancellationToken cancellation = default)
     {
-        var before = new Dictionary<DomainKey, LifecycleAction>();
-        return End(keys, "stop", ShutdownReason.Poweroff, timeout, force, Prepare, Finish, TakeBack, cancellation);
+        var before = new ConcurrentDictionary<DomainKey, LifecycleAction>();
+        return End(keys, "stop", ShutdownReason.Poweroff, timeout, force, Prepare, Finish, TakeBack, workers, cancellation);
 
         void Prepare(DomainKey key)
         {
@@ -73,16 +75,16 @@ public sealed class DomainLifecycle
 
         Domain? Finish(DomainKey key, bool ended)
         {
-            if (ended) CarryOut(key, HostContext.HoldPatience, stopped: true, CancellationToken.None);
-            else if (_host.Find(key) is not null) Destroy(key);
+            if (ended && CarryOut(key, HostContext.HoldPatience, stopped: true, CancellationToken.None) == LifecycleAction.Destroy) return null;
+            if (!ended && _host.Find(key) is not null) Destroy(key);
             return FindLive(key.Uuid) is { } left ? _host.Describe(left, DateTimeOffset.UtcNow) : null;
         }
     }
 
-    /// <inheritdoc cref="Restart(IReadOnlyCollection{DomainKey}, TimeSpan, bool, CancellationToken)"/>
+    /// <inheritdoc cref="Restart(IReadOnlyCollection{DomainKey}, TimeSpan, bool, int?, CancellationToken)"/>
     /// <returns>The domain that runs now.</returns>
     public Domain Restart(DomainKey key, TimeSpan timeout, bool force = false, CancellationToken cancellation = default) =>
-        Restart([key], timeout, force, cancellation).Single().Require()!;
+        Restart([key], timeout, force, workers: 1, cancellation).Single().Require()!;
 
     /// <summary>
     /// Restarts domains: asks all of their guests to reboot, waits for each one's end, and creates the domain anew, with the same uuid, name
@@ -91,12 +93,13 @@ public sealed class DomainLifecycle
     /// </summary>
     /// <param name="timeout">For all together; <see cref="Timeout.InfiniteTimeSpan"/> for no limit.</param>
     /// <param name="force">Whether a guest that does not end in time, or cannot be asked, is destroyed.</param>
+    /// <param name="workers">How many domains are asked, and created anew, at once; <see cref="WorkQueue.DefaultWorkers"/> where nothing is said.</param>
     /// <returns>One outcome for each domain, as soon as it is there.</returns>
-    public IEnumerable<DomainOutcome> Restart(IReadOnlyCollection<DomainKey> keys, TimeSpan timeout, bool force = false, CancellationToken cancellation = default)
+    public IEnumerable<DomainOutcome> Restart(IReadOnlyCollection<DomainKey> keys, TimeSpan timeout, bool force = false, int? workers = null, CancellationToken cancellation = default)
     {
         // The device daemon may be quicker, and do what its configuration says of the end: what the domain is made of has to be known before.
-        var configs = new Dictionary<DomainKey, DomainConfig>();
-        return End(keys, "restart", ShutdownReason.Reboot, timeout, force, Prepare, Finish, _ => { }, cancellation);
+        var configs = new ConcurrentDictionary<DomainKey, DomainConfig>();
+        return End(keys, "restart", ShutdownReason.Reboot, timeout, force, Prepare, Finish, _ => { }, workers, cancellation);
 
         void Prepare(DomainKey key)
         {
@@ -139,7 +142,7 @@ public sealed class DomainLifecycle
 
         IDomainWatch Watch() => condition == DomainCondition.Address ? addresses = _host.Bus.WatchAddresses(names.Keys) : _host.Directory.Watch();
 
-        bool IsReached(DomainKey key) => Reached(_host.Find(key), condition) || addresses?.Find(key) is not null;
+        bool IsReached(DomainKey key, DomainInfo? info) => Reached(info, condition) || addresses?.Find(key) is not null;
 
         Domain? Arrived(DomainKey key, WaitEnd end, bool hasAddress)
         {
@@ -403,36 +406,79 @@ public sealed class DomainLifecycle
         Action<DomainKey> prepare,
         Func<DomainKey, bool, Domain?> finish,
         Action<DomainKey> takeBack,
+        int? workers,
         CancellationToken cancellation)
     {
         var names = NamesOf(keys);
-        var asked = new List<DomainKey>();
-        var mute = new HashSet<DomainKey>();
+        var asked = new ConcurrentQueue<DomainKey>();
+        var mute = new ConcurrentQueue<DomainKey>();
+        var refused = AskAll();
+
+        // What becomes of the guests is heard by a thread of its own, and seen to by several; they are told of here, as soon as there is something to tell.
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using var endings = new WorkQueue<(DomainKey Key, WaitEnd? End), DomainOutcome>(workers ?? WorkQueue.DefaultWorkers, (each, _) => Outcome(each.Key, operation, names[each.Key], () => Finish(each.Key, each.End)));
+        var hearing = Task.Factory.StartNew(Hear, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         try
         {
-            // All are asked before anybody is told of the first.
-            foreach (var (key, begun) in names.Keys.Select(key => (key, Outcome(key, operation, names[key], () => Begin(key)))).ToList())
-            {
-                if (begun.Error is not null) yield return begun;
-                else if (mute.Contains(key)) yield return Outcome(key, operation, names[key], () => finish(key, false));
-            }
-
-            foreach (var (key, end) in Await(asked, key => Reached(_host.Find(key), DomainCondition.Shutdown), _host.Directory.Watch, timeout, Timeout.InfiniteTimeSpan, cancellation))
-            {
-                yield return Outcome(key, operation, names[key], () => end switch
-                {
-                    WaitEnd.Reached => finish(key, true),
-                    WaitEnd.TooLate when force => finish(key, false),
-                    WaitEnd.TooLate => throw new LvmException(ErrorIds.ShutdownTimeout, $"its guest has not ended within {timeout.TotalSeconds:0.#} s; {GiveUp(key)}"),
-                    _ => throw Cancelled($"it was cancelled; {GiveUp(key)}"),
-                });
-            }
+            foreach (var outcome in refused) yield return outcome;
+            while (endings.Take(out var done)) yield return done.Result!;
+            hearing.GetAwaiter().GetResult();
         }
         finally
         {
-            // Nobody waits for these any more.
-            foreach (var key in asked) Outcome(key, operation, names[key], () => GiveUp(key));
+            // Nobody waits any more for those that are left: their requests are taken back.
+            leaving.Cancel();
+            while (endings.Take(out _))
+            {
+                // Nobody wants to know.
+            }
+
+            Task.WaitAny([hearing], CancellationToken.None);
         }
+
+        // All are asked before anybody is told of the first.
+        List<DomainOutcome> AskAll()
+        {
+            using var asking = new WorkQueue<DomainKey, Domain?>(workers ?? WorkQueue.DefaultWorkers, (key, _) => Begin(key));
+            var failed = new List<DomainOutcome>();
+            foreach (var key in names.Keys) asking.Add(key);
+            asking.Complete();
+            while (asking.Take(out var begun))
+            {
+                if (begun.Error is { } error) failed.Add(new DomainOutcome(begun.Item, null, error.During(operation, names[begun.Item])));
+            }
+
+            return failed;
+        }
+
+        void Hear()
+        {
+            try
+            {
+                foreach (var key in mute) endings.Add((key, null));
+                foreach (var (key, end) in Await(asked.ToList(), (_, info) => Reached(info, DomainCondition.Shutdown), _host.Directory.Watch, timeout, Timeout.InfiniteTimeSpan, leaving.Token))
+                    endings.Add((key, end));
+            }
+            catch (LvmException)
+            {
+                // Nobody hears of their ends.
+                foreach (var key in asked) Outcome(key, operation, names[key], () => GiveUp(key));
+                throw;
+            }
+            finally
+            {
+                endings.Complete();
+            }
+        }
+
+        Domain? Finish(DomainKey key, WaitEnd? end) => end switch
+        {
+            null => finish(key, false), // it cannot be asked
+            WaitEnd.Reached => finish(key, true),
+            WaitEnd.TooLate when force => finish(key, false),
+            WaitEnd.TooLate => throw new LvmException(ErrorIds.ShutdownTimeout, $"its guest has not ended within {timeout.TotalSeconds:0.#} s; {GiveUp(key)}"),
+            _ => throw Cancelled($"it was cancelled; {GiveUp(key)}"),
+        };
 
         Domain? Begin(DomainKey key)
         {
@@ -440,8 +486,8 @@ public sealed class DomainLifecycle
             prepare(key);
             try
             {
-                if (TryAsk(key, reason, out var why) || why is null) asked.Add(key);
-                else if (force) mute.Add(key);
+                if (TryAsk(key, reason, out var why) || why is null) asked.Enqueue(key);
+                else if (force) mute.Enqueue(key);
                 else throw new LvmException(ErrorIds.DomainInvalidState, why);
                 return null;
             }
@@ -470,7 +516,7 @@ public sealed class DomainLifecycle
     /// <summary>Waits for a state of things that domains' beginnings and ends bring about.</summary>
     /// <param name="waiting">Each domain is taken out as soon as it is there, or at the end.</param>
     /// <param name="interval">How often to look without having been told; infinite for never.</param>
-    private static IEnumerable<(DomainKey Key, WaitEnd End)> Await(List<DomainKey> waiting, Predicate<DomainKey> reached, Func<IDomainWatch> open, TimeSpan timeout, TimeSpan interval, CancellationToken cancellation)
+    private IEnumerable<(DomainKey Key, WaitEnd End)> Await(List<DomainKey> waiting, Func<DomainKey, DomainInfo?, bool> reached, Func<IDomainWatch> open, TimeSpan timeout, TimeSpan interval, CancellationToken cancellation)
     {
         var begin = Stopwatch.GetTimestamp();
         IDomainWatch? watch = null;
@@ -478,9 +524,10 @@ public sealed class DomainLifecycle
         {
             for (var end = WaitEnd.Reached; waiting.Count > 0;)
             {
+                var look = _host.Look(waiting.Count);
                 foreach (var key in waiting.ToArray())
                 {
-                    if (!reached(key)) continue;
+                    if (!reached(key, look(key))) continue;
                     waiting.Remove(key);
                     yield return (key, WaitEnd.Reached);
                 }

@@ -15,6 +15,9 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
     /// <summary>How long a restored guest may take to come back to its devices.</summary>
     private static readonly TimeSpan ReturnPatience = TimeSpan.FromSeconds(30);
 
+    /// <summary>So many domains are asked for one by one: a pass over a thousand others costs as much as a few dozen questions.</summary>
+    private const int FewDomains = 16;
+
     public IHypervisor Hypervisor => hypervisor;
 
     public IDomainDirectory Directory => directory;
@@ -42,6 +45,15 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
 
     /// <summary>The domain that was meant; null when it is gone.</summary>
     public DomainInfo? Find(DomainKey key) => hypervisor.FindDomain(key.Id) is { State: not DomainState.Dying } info && info.Key == key ? info : null;
+
+    /// <summary>Looks for several domains at one moment: a pass over all of them, where that is cheaper than to ask for each.</summary>
+    /// <param name="count">How many will be asked for.</param>
+    public Func<DomainKey, DomainInfo?> Look(int count)
+    {
+        if (count <= FewDomains) return Find;
+        var there = hypervisor.ListDomains().Where(domain => domain.State != DomainState.Dying).ToDictionary(domain => domain.Key);
+        return key => there.TryGetValue(key, out var info) ? info : null;
+    }
 
     /// <summary>Does something to a domain that nobody else does anything to meanwhile; failures name the operation and the domain.</summary>
     public T Change<T>(DomainKey key, string operation, Func<DomainInfo, T> change)

@@ -138,17 +138,13 @@ public sealed class LvmHost : IDisposable
     }
 
     /// <summary>The domain with a name, an id or a uuid written as text, in this order. Errors: DomainNotFound, DomainAmbiguous.</summary>
-    public Domain GetDomain(string reference)
+    public Domain GetDomain(string reference) => Lookup().Find(reference);
+
+    /// <summary>All domains as of now, to find those in that texts stand for.</summary>
+    public DomainLookup Lookup()
     {
         _directory.Refresh();
-        var domains = ListDomains();
-        var named = domains.Where(domain => domain.Name == reference && domain.State != DomainState.Dying).ToList();
-        if (named.Count > 1) throw new LvmException(ErrorIds.DomainAmbiguous, $"{named.Count} domains have the name '{reference}': ids {string.Join(", ", named.Select(domain => domain.Id))}");
-        if (named.Count == 1) return named[0];
-        var found = uint.TryParse(reference, out var id) ? domains.FirstOrDefault(domain => domain.Id == id)
-            : Guid.TryParse(reference, out var uuid) ? domains.FirstOrDefault(domain => domain.Uuid == uuid)
-            : null;
-        return found ?? throw new LvmException(ErrorIds.DomainNotFound, $"there is no domain with the name, id or uuid '{reference}'");
+        return new DomainLookup(ListDomains());
     }
 
     /// <summary>

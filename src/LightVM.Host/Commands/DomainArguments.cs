@@ -18,30 +18,36 @@ internal static class DomainArguments
     };
 
     /// <param name="operation">What is done, for messages: "pause".</param>
+    /// <param name="jobs">How many domains it is done to at once.</param>
     /// <param name="act">Does it, and gives the domain as it was left.</param>
-    public static int ForEach(CommandContext context, string[] references, string operation, Func<LvmHost, Domain, Domain> act)
+    public static int ForEach(CommandContext context, string[] references, string operation, int jobs, Func<LvmHost, Domain, Domain> act)
     {
         var host = context.Host;
         var outcome = new Outcome();
-        var done = new List<Domain>(references.Length);
+        var done = new Domain?[references.Length];
         using (context.Catch())
         {
-            foreach (var reference in references)
+            var domains = host.Lookup();
+            // One that stands alone needs no thread.
+            using var queue = new WorkQueue<int, Domain>(references.Length == 1 ? 1 : jobs, (index, _) => act(host, domains.Find(references[index])), context.Cancellation);
+            for (var i = 0; i < references.Length; i++)
             {
-                try
-                {
-                    if (context.Cancellation.IsCancellationRequested) throw new LvmException(ErrorIds.OperationCancelled, "it was cancelled before its turn came");
-                    done.Add(act(host, host.GetDomain(reference)));
-                }
-                catch (LvmException error)
-                {
-                    outcome.Add(context.Report(error.During(operation, reference)));
-                }
+                queue.Add(i);
+                while (queue.TryTake(out var each)) Tell(each);
             }
+
+            queue.Complete();
+            while (queue.Take(out var each)) Tell(each);
         }
 
-        context.Answer(json => json.WriteArray(done, DomainOutput.WriteJson));
+        context.Answer(json => json.WriteArray(done.Where(domain => domain is not null).ToList(), (writer, domain) => DomainOutput.WriteJson(writer, domain!)));
         return outcome.ExitCode;
+
+        void Tell(WorkOutcome<int, Domain> each)
+        {
+            done[each.Item] = each.Result;
+            if (each.Error is { } error) outcome.Add(context.Report(error.During(operation, references[each.Item])));
+        }
     }
 
     /// <summary>Does something to all of several domains at once.</summary>
@@ -64,11 +70,12 @@ internal static class DomainArguments
         var done = new List<(DomainOutcome Outcome, Domain Domain)>(references.Length);
         using (context.Catch())
         {
+            var domains = host.Lookup();
             foreach (var reference in references)
             {
                 try
                 {
-                    var domain = host.GetDomain(reference);
+                    var domain = domains.Find(reference);
                     found.TryAdd(domain.Key, domain);
                 }
                 catch (LvmException error) when (!canBeGone || error.ErrorId != ErrorIds.DomainNotFound)

@@ -10,6 +10,6 @@ internal static class RenameCommand
         var name = new Argument<string>("NEWNAME") { Description = "The name it gets" };
         var command = new Command("rename", "Give a domain another name") { domain, name };
         return line.Define(command, context =>
-            DomainArguments.ForEach(context, [context.Get(domain)], "rename", (host, found) => host.RenameDomain(found.Key, context.Get(name))));
+            DomainArguments.ForEach(context, [context.Get(domain)], "rename", jobs: 1, (host, found) => host.RenameDomain(found.Key, context.Get(name))));
     }
 }

@@ -25,7 +25,7 @@ internal static class SaveCommand
             var options = new SaveOptions { KeepRunning = context.Get(keep), Overwrite = context.Get(force), Timeout = context.Get(timeout) ?? DefaultTimeout };
             var path = context.Get(file);
             if (path == Pipe && context.Settings.Json) throw new UsageException("standard output cannot take an image and JSON (--json)");
-            return DomainArguments.ForEach(context, [context.Get(domain)], "save", (host, saved) =>
+            return DomainArguments.ForEach(context, [context.Get(domain)], "save", jobs: 1, (host, saved) =>
             {
                 if (path != Pipe)
                 {
