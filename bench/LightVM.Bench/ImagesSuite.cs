@@ -37,7 +37,7 @@ internal sealed class ImagesSuite(ImagesSuiteOptions options)
 
     private static readonly string[] Operations = ["checkpoint", "save", "restore"];
 
-    private static readonly string[] SaveSteps = ["suspend", "memory", "complete", "sync"];
+    private static readonly string[] SaveSteps = ["begin", "suspend", "memory", "complete", "sync"];
 
     private static readonly string[] RestoreSteps = ["inspect", "domain", "limits", "ports", "memory", "publish", "start"];
 

@@ -46,7 +46,7 @@ internal sealed class SavedEngineContender(LvmHost host, ActivityTimes times, Gu
         var total = Stopwatch.GetElapsedTime(begin).TotalMilliseconds;
         sample($"{operation}-engine", total);
         sample($"{operation}-engine-unsynced", total - times.DurationOf("save/sync"));
-        foreach (var step in new[] { "suspend", "complete", "sync", options.KeepRunning ? "resume" : "destroy" }) sample($"step-engine-{operation}-{step}", times.DurationOf($"save/{step}"));
+        foreach (var step in new[] { "begin", "suspend", "complete", "sync", options.KeepRunning ? "resume" : "destroy" }) sample($"step-engine-{operation}-{step}", times.DurationOf($"save/{step}"));
         sample($"step-engine-{operation}-memory", times.BetweenEnds("save/suspend", "save/memory"));
         Thread.Sleep(files.PauseMs);
     }

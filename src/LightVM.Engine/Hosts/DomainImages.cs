@@ -117,7 +117,7 @@ public sealed class DomainImages
         {
             var info = _host.LetGoOn(found);
             RequireRunning(info);
-            using var writer = begin(ConfigOf(info));
+            using var writer = Traced("save/begin", () => begin(ConfigOf(info)));
             using var suspension = new GuestSuspension(_host, key, operation, options.Timeout, cancellation);
             Save(key, writer.Handle, suspension, () => writer.Problem, cancellation);
             CrashPoint.Reach(SaveCrashPoints.Written);
@@ -208,7 +208,7 @@ public sealed class DomainImages
 
     private ImageFacts FactsOf(DomainKey key, DomainConfig config) => new(DateTimeOffset.UtcNow, _host.Hypervisor.GetInfo().Version, Environment.MachineName) { DevicesInUse = _host.DevicesInUse(key, config) };
 
-    /// <summary>Traces: "save/memory" with "save/suspend" in it, "save/resume" or "save/destroy", "save/complete" with "save/sync" in it, "restore/inspect".</summary>
+    /// <summary>Traces: "save/begin", "save/memory" with "save/suspend" in it, "save/resume" or "save/destroy", "save/complete" with "save/sync" in it, "restore/inspect".</summary>
     private static T Traced<T>(string name, Func<T> work)
     {
         using var activity = DomainCreation.Activities.StartActivity(name);

@@ -48,9 +48,10 @@ internal sealed class ImageHead
         var type = found == GuestType.PV ? GuestType.PV : GuestType.PVH;
         if (Format == ImageFormat.LightVM && Config.Type != type) throw ImageRefusal.Invalid($"its configuration is of a {Config.Type} guest and its memory of a {type} guest");
 
+        var addressSize = stream.AddressSize != 0 ? stream.AddressSize : Config.AddressSize;
+        if (Config.Type == type && Config.AddressSize == addressSize) return;
         var draft = Config.ToDraft();
-        draft.Type = type;
-        if (stream.AddressSize != 0) draft.AddressSize = stream.AddressSize;
+        (draft.Type, draft.AddressSize) = (type, addressSize);
         Config = Valid(() => DomainConfig.From(draft));
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using LightVM.Errors;
 using Microsoft.Win32.SafeHandles;
 
@@ -17,7 +18,8 @@ internal static class StreamScan
     public static (ulong Checksum, LvmException? Refusal, long Length) Checksum(SafeFileHandle file, long from, long to, MigrationStream stream, CancellationToken cancellation)
     {
         var hash = new XxHash64();
-        var buffer = new byte[BufferSize];
+        using var rented = new Rented();
+        var buffer = rented.Bytes;
         LvmException? refusal = null;
         var at = from;
         while (at < to)
@@ -36,7 +38,8 @@ internal static class StreamScan
     /// <summary>Goes along a stream to its end. Errors: StreamInvalid.</summary>
     public static void Walk(SafeFileHandle file, long from, MigrationStream stream, CancellationToken cancellation)
     {
-        var buffer = new byte[BufferSize];
+        using var rented = new Rented();
+        var buffer = rented.Bytes;
         while (!stream.IsComplete)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -46,6 +49,14 @@ internal static class StreamScan
         }
 
         stream.Finish();
+    }
+
+    /// <summary>A buffer that was in use before, for in a PV dom0 each new page of memory costs the hypervisor's help.</summary>
+    private readonly struct Rented() : IDisposable
+    {
+        public byte[] Bytes { get; } = ArrayPool<byte>.Shared.Rent(BufferSize);
+
+        public void Dispose() => ArrayPool<byte>.Shared.Return(Bytes);
     }
 
     private static LvmException? Feed(MigrationStream stream, ReadOnlySpan<byte> bytes)

@@ -182,11 +182,10 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
     {
         var word = WordOf(reason);
         // Only where the node is: a domain that has just been removed would get one that nobody takes away.
-        _store.InTransaction(transaction =>
-        {
-            if (_store.Read(RequestPath(domain), transaction) is null) throw new LvmException(ErrorIds.DomainGone, $"domain {domain} is gone, or takes no requests");
-            _store.Write(RequestPath(domain), word, transaction);
-        });
+        var request = new XenstoreBatch();
+        request.Read(RequestPath(domain));
+        request.Write(RequestPath(domain), word);
+        if (_pipeline.TryCommit(request) is not null) throw new LvmException(ErrorIds.DomainGone, $"domain {domain} is gone, or takes no requests");
     }
 
     public bool WithdrawRequest(DomainKey domain)

@@ -1,8 +1,11 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
 using LightVM.Errors;
+using LightVM.Linux;
 
 namespace LightVM.Xen;
 
@@ -16,6 +19,8 @@ internal sealed class XenstorePipeline : IDisposable
 {
     /// <summary>How often a transaction is tried again that somebody else's changes got in the way of.</summary>
     private const int Tries = 32;
+
+    private const string NoSuchNode = "ENOENT";
 
     private readonly object _lock = new();
     private readonly string _path;
@@ -84,6 +89,14 @@ internal sealed class XenstorePipeline : IDisposable
     /// <summary>Makes all changes of a batch or none. Errors: StoreFailure.</summary>
     public void Commit(XenstoreBatch batch)
     {
+        if (TryCommit(batch) is { } missing) throw Refused(missing, NoSuchNode);
+    }
+
+    /// <summary>Makes all changes of a batch, or none where there is no such node as one of its requests is about. Errors: StoreFailure.</summary>
+    /// <returns>The path of the node that is missing; null when all changes are made.</returns>
+    public string? TryCommit(XenstoreBatch batch)
+    {
+        string? missing = null;
         lock (_lock)
         {
             Connected(() =>
@@ -94,18 +107,23 @@ internal sealed class XenstorePipeline : IDisposable
                     _socket!.Send(batch.For(transaction));
                     // All answers have to be read, even after one that says no: the next request's would be taken for theirs.
                     LvmException? refusal = null;
+                    missing = null;
                     for (var i = 0; i < batch.Count; i++)
                     {
-                        if (ReadReply(out _) is { } error) refusal ??= Refused(batch.PathOf(i), error);
+                        var error = ReadReply(out _);
+                        if (error == NoSuchNode) missing ??= batch.PathOf(i);
+                        else if (error is not null) refusal ??= Refused(batch.PathOf(i), error);
                     }
 
-                    var end = EndTransaction(transaction, commit: refusal is null);
+                    var end = EndTransaction(transaction, commit: refusal is null && missing is null);
                     if (refusal is not null) throw refusal;
-                    if (end is null) return;
+                    if (end is null || missing is not null) return;
                     if (end != "EAGAIN" || attempt == Tries) throw Refused(batch.PathOf(0), end);
                 }
             });
         }
+
+        return missing;
     }
 
     /// <summary>The values of nodes, in their order; null for those that there are not. Errors: StoreFailure, XenNotPrivileged.</summary>
@@ -139,7 +157,7 @@ internal sealed class XenstorePipeline : IDisposable
                 {
                     var error = ReadReply(out var answer);
                     if (error is null) answers[i] = answer;
-                    else if (error != "ENOENT") refusal ??= Refused(batch.PathOf(i), error);
+                    else if (error != NoSuchNode) refusal ??= Refused(batch.PathOf(i), error);
                 }
 
                 if (refusal is not null) throw refusal;
@@ -162,28 +180,39 @@ internal sealed class XenstorePipeline : IDisposable
         lock (_lock)
         {
             if (_events.Count > 0 || _end > _begin) return true;
-            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            if (timeout != Timeout.InfiniteTimeSpan) deadline.CancelAfter(timeout);
-            try
+            cancellation.ThrowIfCancellationRequested();
+            var arrived = false;
+            Connected(() =>
             {
-                // Looked at and left there: a wait for no byte at all may end before there is one.
-                Connected(() =>
-                {
-                    if (_socket!.ReceiveAsync(new byte[1], SocketFlags.Peek, deadline.Token).AsTask().GetAwaiter().GetResult() == 0)
-                        throw new InvalidDataException("xenstored closed it");
-                });
-                return true;
-            }
-            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-            {
-                return false;
-            }
+                arrived = Poll((int)_socket!.SafeHandle.DangerousGetHandle(), timeout, cancellation);
+                if (arrived && _socket.Available == 0) throw new InvalidDataException("xenstored closed it");
+            });
+            return arrived;
         }
     }
 
     public void Dispose()
     {
         lock (_lock) Disconnect();
+    }
+
+    /// <summary>Waits in this very thread: a change of threads costs more than what is waited for.</summary>
+    private static unsafe bool Poll(int socket, TimeSpan timeout, CancellationToken cancellation)
+    {
+        using var wake = cancellation.CanBeCanceled ? new WakeFile() : null;
+        using var registration = cancellation.Register(() => wake!.Wake());
+        var files = stackalloc Libc.PollFile[2];
+        files[0] = new Libc.PollFile { File = socket, Events = Libc.PollIn };
+        files[1] = new Libc.PollFile { File = wake?.File ?? -1, Events = Libc.PollIn };
+        for (var begin = Stopwatch.GetTimestamp(); ;)
+        {
+            var left = timeout == Timeout.InfiniteTimeSpan ? -1 : Math.Clamp(Math.Ceiling((timeout - Stopwatch.GetElapsedTime(begin)).TotalMilliseconds), 0, int.MaxValue);
+            var count = Libc.Poll(files, 2, (int)left);
+            if (count < 0 && Marshal.GetLastPInvokeError() != Libc.EINTR) throw Libc.Failure("poll");
+            cancellation.ThrowIfCancellationRequested();
+            if (count > 0) return true;
+            if (count == 0) return false;
+        }
     }
 
     private Socket Connect()

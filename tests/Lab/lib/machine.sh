@@ -5,7 +5,7 @@
 
 # Each missing feature has a reason; README.md has them all. The one that must never come back is xsave:
 # with it, dom0's programs silently compute wrong results while a guest runs.
-readonly cpu_model=${LIGHTVM_LAB_CPU:-max,-smap,-la57,-monitor,-rdtscp,-xsave}
+readonly cpu_model=${LIGHTVM_LAB_CPU:-max,-smap,-la57,-monitor,-rdtscp,-xsave,-erms}
 
 # Where labs that were started with --lan meet: a multicast group that stays on the loopback interface.
 readonly lan_group=230.76.77.78:7677

@@ -58,6 +58,23 @@ public sealed class XenstorePipelineTests : IDisposable
     }
 
     [Fact]
+    public void A_batch_about_a_node_that_does_not_exist_changes_nothing_and_says_which()
+    {
+        var batch = new XenstoreBatch();
+        batch.Read("/a/b");
+        batch.Write("/a/b", "2");
+
+        Assert.Equal("/a/b", _pipeline.TryCommit(batch));
+        Assert.Equal("END 1 F", _store.Requests.Last());
+        Assert.Empty(_store.Nodes);
+        Assert.Contains("ENOENT", Assert.Throws<LvmException>(() => _pipeline.Commit(batch)).Message, StringComparison.Ordinal);
+
+        _store.Nodes["/a/b"] = "1";
+        Assert.Null(_pipeline.TryCommit(batch));
+        Assert.Equal("2", _store.Nodes["/a/b"]);
+    }
+
+    [Fact]
     public void A_transaction_that_others_got_in_the_way_of_is_done_again()
     {
         var refusals = 2;
