@@ -5,6 +5,7 @@ using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 using LightVM.Migration;
+using LightVM.Pools;
 using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Contract;
@@ -40,6 +41,18 @@ internal sealed class FailingHypervisor(IHypervisor inner, int failingCall) : IH
         inner.SetLimits(id, shape, maxMemoryKiB);
     }
 
+    public void SetMaxMemory(uint id, in DomainShape shape, long maxMemoryKiB)
+    {
+        Count();
+        inner.SetMaxMemory(id, shape, maxMemoryKiB);
+    }
+
+    public void SetUuid(uint id, Guid uuid)
+    {
+        Count();
+        inner.SetUuid(id, uuid);
+    }
+
     public uint AllocateEventChannel(uint id, uint remote)
     {
         Count();
@@ -50,6 +63,12 @@ internal sealed class FailingHypervisor(IHypervisor inner, int failingCall) : IH
     {
         Count();
         return new FailingImage(this, inner.AllocateMemory(id, shape, memoryKiB, ports));
+    }
+
+    public IDomainImage AdoptMemory(uint id, in DomainShape shape, long heldKiB, IReadOnlyList<FrameRun> frames, long memoryKiB, in GuestPorts ports)
+    {
+        Count();
+        return new FailingImage(this, inner.AdoptMemory(id, shape, heldKiB, frames, memoryKiB, ports));
     }
 
     public void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation)
@@ -96,6 +115,8 @@ internal sealed class FailingHypervisor(IHypervisor inner, int failingCall) : IH
 
     private sealed class FailingImage(FailingHypervisor owner, IDomainImage image) : IDomainImage
     {
+        public IReadOnlyList<FrameRun> Frames => image.Frames;
+
         public void Parse(ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk, string commandLine)
         {
             owner.Count();
@@ -138,6 +159,12 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
     public IDisposable ReserveName(string name) => inner.ReserveName(name);
 
     public void Publish(DomainPublication publication) => inner.Publish(publication);
+
+    public void PublishShell(DomainPublication publication, bool hasKernel) => inner.PublishShell(publication, hasKernel);
+
+    public void PublishAs(DomainPublication publication, IReadOnlyList<NetworkDevice> changed) => inner.PublishAs(publication, changed);
+
+    IShellRecords IDomainDirectory.Shells => inner.Shells;
 
     public void Rename(DomainKey key, string newName) => inner.Rename(key, newName);
 

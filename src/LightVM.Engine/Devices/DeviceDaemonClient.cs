@@ -1,6 +1,6 @@
-using System.Net.Sockets;
 using System.Text.Json;
 using LightVM.Errors;
+using LightVM.Services;
 
 namespace LightVM.Devices;
 
@@ -13,16 +13,12 @@ internal sealed class DeviceDaemonClient : IDisposable
     /// <summary>How long an answer may take.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    private readonly object _lock = new();
-    private readonly string _path;
-    private byte[] _received = new byte[4096];
-    private Socket? _socket;
-    private bool _disposed;
+    private readonly DaemonConnection _connection;
 
     /// <param name="path">The daemon's socket; null for the usual one.</param>
     public DeviceDaemonClient(string? path = null)
     {
-        _path = path ?? DeviceDaemonProtocol.SocketPath;
+        _connection = new DaemonConnection("the device daemon", path ?? DeviceDaemonProtocol.SocketPath, ErrorIds.DeviceDaemonUnavailable, Patience);
     }
 
     /// <summary>
@@ -72,103 +68,16 @@ internal sealed class DeviceDaemonClient : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        lock (_lock)
-        {
-            _disposed = true;
-            Disconnect();
-        }
-    }
+    public void Dispose() => _connection.Dispose();
 
     /// <summary>Asks, and reads the members of the answer.</summary>
     public T Ask<T>(DeviceDaemonRequest request, Func<JsonElement, T> read)
     {
         var line = DeviceDaemonProtocol.Write(request);
-        if (line.Length > DeviceDaemonProtocol.MaxLine)
-            throw new LvmException(ErrorIds.DeviceFailure, $"a request of {line.Length} bytes is too long for the device daemon ({DeviceDaemonProtocol.MaxLine})");
-        lock (_lock)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            return DeviceDaemonProtocol.ReadAnswer(Exchange(line), read);
-        }
+        if (line.Length > DaemonProtocol.MaxLine)
+            throw new LvmException(ErrorIds.DeviceFailure, $"a request of {line.Length} bytes is too long for the device daemon ({DaemonProtocol.MaxLine})");
+        return _connection.Ask(line, answer => DeviceDaemonProtocol.ReadAnswer(answer, read));
     }
 
     private static Device[] ThatAreAskedFor(IReadOnlyList<Device> devices) => devices.Where(device => device is NetworkDevice or DiskDevice).ToArray();
-
-    private ReadOnlyMemory<byte> Exchange(byte[] line)
-    {
-        var end = Environment.TickCount64 + (long)Patience.TotalMilliseconds;
-        while (true)
-        {
-            var isNew = _socket is null;
-            try
-            {
-                _socket ??= Connect();
-                _socket.SendTimeout = Left(end);
-                for (var sent = 0; sent < line.Length;) sent += _socket.Send(line.AsSpan(sent));
-                return ReceiveLine(_socket, end);
-            }
-            catch (SocketException error)
-            {
-                Disconnect();
-                // A connection that was idle may have ended with the daemon that had it; asking twice does no harm.
-                if (!isNew && error.SocketErrorCode is SocketError.ConnectionReset or SocketError.Shutdown or SocketError.ConnectionAborted) continue;
-                throw Unavailable(error);
-            }
-        }
-    }
-
-    private Socket Connect()
-    {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            socket.SendTimeout = (int)Patience.TotalMilliseconds;
-            socket.Connect(new UnixDomainSocketEndPoint(_path));
-            return socket;
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
-    }
-
-    private ReadOnlyMemory<byte> ReceiveLine(Socket socket, long end)
-    {
-        for (var length = 0; ;)
-        {
-            if (length == _received.Length)
-            {
-                if (length >= DeviceDaemonProtocol.MaxLine) throw new SocketException((int)SocketError.MessageSize);
-                Array.Resize(ref _received, length * 2);
-            }
-
-            socket.ReceiveTimeout = Left(end);
-            var count = socket.Receive(_received.AsSpan(length));
-            if (count == 0) throw new SocketException((int)SocketError.ConnectionReset);
-            length += count;
-            // An answer is one line, and there is no second before the next request.
-            if (_received[length - 1] == '\n') return _received.AsMemory(0, length);
-        }
-    }
-
-    /// <summary>Milliseconds; a socket takes 0 for no limit.</summary>
-    private static int Left(long end) =>
-        end - Environment.TickCount64 is > 0 and var left ? (int)left : throw new SocketException((int)SocketError.TimedOut);
-
-    private void Disconnect()
-    {
-        _socket?.Dispose();
-        _socket = null;
-    }
-
-    private LvmException Unavailable(SocketException error) => error.SocketErrorCode switch
-    {
-        SocketError.AccessDenied => new LvmException(ErrorIds.XenNotPrivileged, $"the device daemon lets others in only ('{_path}')", error),
-        SocketError.TimedOut or SocketError.WouldBlock =>
-            new LvmException(ErrorIds.DeviceDaemonUnavailable, $"the device daemon does not answer within {Patience.TotalSeconds:0} s ('{_path}')", error),
-        _ => new LvmException(ErrorIds.DeviceDaemonUnavailable, $"the device daemon cannot be reached at '{_path}': {error.Message.TrimEnd('.')}", error),
-    };
 }

@@ -1,9 +1,9 @@
-using System.Buffers;
 using System.Globalization;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using LightVM.Configuration;
 using LightVM.Errors;
+using LightVM.Services;
+using static LightVM.Services.DaemonProtocol;
 
 namespace LightVM.Devices;
 
@@ -13,23 +13,8 @@ namespace LightVM.Devices;
 /// </summary>
 internal static class DeviceDaemonProtocol
 {
-    public const int Version = 1;
-
-    /// <summary>Bytes of a line, with its end.</summary>
-    public const int MaxLine = 64 * 1024;
-
     /// <summary>Bytes of a path, as Linux has it (PATH_MAX, which counts the NUL).</summary>
     public const int MaxPath = 4095;
-
-    /// <summary>The version of a request is none that the daemon speaks.</summary>
-    public const string VersionUnsupported = nameof(VersionUnsupported);
-
-    /// <summary>A request cannot be understood.</summary>
-    public const string RequestInvalid = nameof(RequestInvalid);
-
-    private const int MaxDepth = 8;
-
-    private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The daemon's socket, in its folder (<see cref="Linux.RunFolder"/>).</summary>
     public const string SocketName = "devd.sock";
@@ -42,9 +27,8 @@ internal static class DeviceDaemonProtocol
     public static string PidFile => Path.Combine(Linux.RunFolder.Path, PidFileName);
 
     /// <summary>A request as a line.</summary>
-    public static byte[] Write(DeviceDaemonRequest request) => Line(json =>
+    public static byte[] Write(DeviceDaemonRequest request) => WriteRequest(NameOf(request), json =>
     {
-        json.WriteString("request", NameOf(request));
         switch (request)
         {
             case DeviceDaemonRequest.Reserve reserve:
@@ -74,43 +58,19 @@ internal static class DeviceDaemonProtocol
 
     /// <summary>Reads a request.</summary>
     /// <param name="line">With or without its end.</param>
-    /// <exception cref="DeviceDaemonRefusal">It cannot be understood, or asks for what no device can be.</exception>
-    public static DeviceDaemonRequest ReadRequest(ReadOnlyMemory<byte> line)
+    /// <exception cref="DaemonRefusal">It cannot be understood, or asks for what no device can be.</exception>
+    public static DeviceDaemonRequest ReadRequest(ReadOnlyMemory<byte> line) =>
+        DaemonProtocol.ReadRequest<DeviceDaemonRequest>(line, (name, root) => name switch
     {
-        using var document = Parse(line);
-        var root = document.RootElement;
-        if (root.ValueKind != JsonValueKind.Object) throw Invalid("a request is an object");
-        if (!root.TryGetProperty("version", out var version) || version.ValueKind != JsonValueKind.Number) throw Invalid("'version' must be a number");
-        if (!version.TryGetInt32(out var number) || number != Version) throw new DeviceDaemonRefusal(VersionUnsupported, $"version {version.GetRawText()} is not spoken here; version {Version} is");
-        return Text(root, "request") switch
-        {
-            "reserve" => new DeviceDaemonRequest.Reserve(Uuid(root), Devices(root)),
-            "release" => new DeviceDaemonRequest.Release(Uuid(root), Devices(root)),
-            "status" => new DeviceDaemonRequest.Status(),
-            "attach-disk" => new DeviceDaemonRequest.AttachDisk(Disk(root)),
-            "detach-disk" => new DeviceDaemonRequest.DetachDisk(Unsigned(root, "major"), Unsigned(root, "minor")),
-            "query-disk" => new DeviceDaemonRequest.QueryDisk(Unsigned(root, "major"), Unsigned(root, "minor")),
-            "attach-network" => new DeviceDaemonRequest.AttachNetwork(Text(root, "interface"), OptionalText(root, "bridge")),
-            "detach-network" => new DeviceDaemonRequest.DetachNetwork(Text(root, "interface")),
-            var unknown => throw Invalid($"there is no request '{Quoted(unknown)}'"),
-        };
-    }
-
-    /// <summary>The answer to a request that was done.</summary>
-    /// <param name="members">Writes the members of the result.</param>
-    public static byte[] WriteOk(Action<Utf8JsonWriter> members) => Line(json =>
-    {
-        json.WriteStartObject("ok");
-        members(json);
-        json.WriteEndObject();
-    });
-
-    public static byte[] WriteError(string id, string message) => Line(json =>
-    {
-        json.WriteStartObject("error");
-        json.WriteString("id", id);
-        json.WriteString("message", message);
-        json.WriteEndObject();
+        "reserve" => new DeviceDaemonRequest.Reserve(Uuid(root), Devices(root)),
+        "release" => new DeviceDaemonRequest.Release(Uuid(root), Devices(root)),
+        "status" => new DeviceDaemonRequest.Status(),
+        "attach-disk" => new DeviceDaemonRequest.AttachDisk(Disk(root)),
+        "detach-disk" => new DeviceDaemonRequest.DetachDisk(Unsigned(root, "major"), Unsigned(root, "minor")),
+        "query-disk" => new DeviceDaemonRequest.QueryDisk(Unsigned(root, "major"), Unsigned(root, "minor")),
+        "attach-network" => new DeviceDaemonRequest.AttachNetwork(Text(root, "interface"), OptionalText(root, "bridge")),
+        "detach-network" => new DeviceDaemonRequest.DetachNetwork(Text(root, "interface")),
+        var unknown => throw Invalid($"there is no request '{Quoted(unknown)}'"),
     });
 
     public static void WriteMacs(Utf8JsonWriter json, IReadOnlyList<string> macs)
@@ -135,25 +95,8 @@ internal static class DeviceDaemonProtocol
     /// <summary>Reads an answer with the result of a request.</summary>
     /// <param name="read">Reads the result's members.</param>
     /// <exception cref="LvmException">The daemon refused (its id; DeviceFailure for one that is not known here), or the answer is none (DeviceFailure).</exception>
-    public static T ReadAnswer<T>(ReadOnlyMemory<byte> line, Func<JsonElement, T> read)
-    {
-        try
-        {
-            using var document = Parse(line);
-            var root = document.RootElement;
-            if (root.ValueKind != JsonValueKind.Object) throw Invalid("an answer is an object");
-            if (root.TryGetProperty("ok", out var ok) && ok.ValueKind == JsonValueKind.Object) return read(ok);
-            if (!root.TryGetProperty("error", out var error) || error.ValueKind != JsonValueKind.Object) throw Invalid("an answer has 'ok' or 'error'");
-            string id = Text(error, "id"), message = Text(error, "message");
-            throw ErrorCatalog.All.Any(row => row.Id == id)
-                ? new LvmException(id, message)
-                : new LvmException(ErrorIds.DeviceFailure, $"the device daemon refused: {message} ({id})");
-        }
-        catch (DeviceDaemonRefusal refusal)
-        {
-            throw new LvmException(ErrorIds.DeviceFailure, $"the device daemon's answer makes no sense: {refusal.Message}", refusal);
-        }
-    }
+    public static T ReadAnswer<T>(ReadOnlyMemory<byte> line, Func<JsonElement, T> read) =>
+        DaemonProtocol.ReadAnswer(line, "the device daemon", ErrorIds.DeviceFailure, read);
 
     public static IReadOnlyList<string> ReadMacs(JsonElement ok)
     {
@@ -166,21 +109,6 @@ internal static class DeviceDaemonProtocol
         Number(ok, "pid"),
         DateTimeOffset.TryParse(Text(ok, "started"), CultureInfo.InvariantCulture, out var started) ? started : throw Invalid("'started' must be a time"),
         Number(ok, "vifs"), Number(ok, "vbds"), Number(ok, "loops"), Number(ok, "reservations"), Number(ok, "clients"));
-
-    private static byte[] Line(Action<Utf8JsonWriter> members)
-    {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer, WriterOptions))
-        {
-            json.WriteStartObject();
-            json.WriteNumber("version", Version);
-            members(json);
-            json.WriteEndObject();
-        }
-
-        buffer.Write("\n"u8);
-        return buffer.WrittenSpan.ToArray();
-    }
 
     private static string NameOf(DeviceDaemonRequest request) => request switch
     {
@@ -236,21 +164,6 @@ internal static class DeviceDaemonProtocol
         json.WriteNumber("minor", minor);
     }
 
-    private static JsonDocument Parse(ReadOnlyMemory<byte> line)
-    {
-        try
-        {
-            return JsonDocument.Parse(line, new JsonDocumentOptions { MaxDepth = MaxDepth });
-        }
-        catch (JsonException error)
-        {
-            throw new DeviceDaemonRefusal(RequestInvalid, $"this is no JSON document: {error.Message.TrimEnd('.')}", error);
-        }
-    }
-
-    private static Guid Uuid(JsonElement root) =>
-        Guid.TryParseExact(Text(root, "uuid"), "D", out var uuid) ? uuid : throw Invalid("'uuid' must be a uuid");
-
     private static Device[] Devices(JsonElement root)
     {
         if (!root.TryGetProperty("devices", out var devices) || devices.ValueKind != JsonValueKind.Array) throw Invalid("'devices' must be an array");
@@ -272,7 +185,7 @@ internal static class DeviceDaemonProtocol
     {
         var target = Text(element, "target");
         if (target.Length == 0 || target.Contains('\0', StringComparison.Ordinal) || System.Text.Encoding.UTF8.GetByteCount(target) > MaxPath)
-            throw new DeviceDaemonRefusal(ErrorIds.DiskInvalid, $"'target' must be a path of 1 to {MaxPath} bytes");
+            throw new DaemonRefusal(ErrorIds.DiskInvalid, $"'target' must be a path of 1 to {MaxPath} bytes");
         return new DiskConfig(
             target,
             Text(element, "type") switch { "phy" => DiskType.Phy, "file" => DiskType.File, _ => throw Invalid("'type' must be \"phy\" or \"file\"") },
@@ -281,42 +194,5 @@ internal static class DeviceDaemonProtocol
     }
 
     private static string Mac(string text) =>
-        MacAddress.TryParse(text, out var address, out var why) ? address : throw new DeviceDaemonRefusal(ErrorIds.NetworkAdapterInvalid, $"the address '{Quoted(text)}' {why}");
-
-    private static string Text(JsonElement element, string name) =>
-        OptionalText(element, name) ?? throw Invalid($"'{name}' is missing");
-
-    private static string? OptionalText(JsonElement element, string name)
-    {
-        if (!element.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null) return null;
-        if (value.ValueKind != JsonValueKind.String) throw Invalid($"'{name}' must be text");
-        try
-        {
-            return value.GetString();
-        }
-        catch (InvalidOperationException error) // half of a surrogate pair, which JSON lets through
-        {
-            throw new DeviceDaemonRefusal(RequestInvalid, $"'{name}' must be text", error);
-        }
-    }
-
-    private static int Number(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number)
-            ? number
-            : throw Invalid($"'{name}' must be a number");
-
-    private static uint Unsigned(JsonElement element, string name) =>
-        Number(element, name) is >= 0 and var number ? (uint)number : throw Invalid($"'{name}' must not be negative");
-
-    /// <summary>What somebody sent, fit to be shown: short and on one line.</summary>
-    private static string Quoted(string text) =>
-        string.Concat(text.Take(40).Select(letter => char.IsControl(letter) || char.IsSurrogate(letter) ? '?' : letter));
-
-    private static DeviceDaemonRefusal Invalid(string message) => new(RequestInvalid, message);
-}
-
-/// <summary>A request is not done. The id is one of <see cref="ErrorIds"/> or of <see cref="DeviceDaemonProtocol"/>.</summary>
-internal sealed class DeviceDaemonRefusal(string id, string message, Exception? inner = null) : Exception(message, inner)
-{
-    public string Id { get; } = id;
+        MacAddress.TryParse(text, out var address, out var why) ? address : throw new DaemonRefusal(ErrorIds.NetworkAdapterInvalid, $"the address '{Quoted(text)}' {why}");
 }

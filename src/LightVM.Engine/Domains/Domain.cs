@@ -1,4 +1,5 @@
 using LightVM.Hypervisor;
+using LightVM.Pools;
 
 namespace LightVM.Domains;
 
@@ -51,6 +52,9 @@ public sealed record Domain
 
     /// <summary>The control domain.</summary>
     public bool IsControlDomain => Id == 0;
+
+    /// <summary>A domain that was made before it was asked for, and waits in a pool.</summary>
+    public bool IsShell => ShellName.IsShell(Name);
 
     public override string ToString() => Name.Length > 0 ? Name : $"domid {Id}";
 }

@@ -4,13 +4,15 @@ using LightVM.Configuration;
 using LightVM.Devices;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Linux;
+using LightVM.Pools;
 using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Domains;
 
 /// <summary>
 /// Makes one domain, in two halves: <see cref="Prepare"/> needs no kernel, <see cref="Execute"/> turns what it made into
-/// a running guest; or, from a saved one, by <see cref="Restore"/>. All are tables of named steps; when one fails, all that were done
+/// a running guest; or, from a saved one, by <see cref="Restore"/>; or of a shell that waits in a pool. All are tables of named steps; when one fails, all that were done
 /// are undone, last first.
 /// </summary>
 internal sealed class DomainCreation
@@ -33,6 +35,7 @@ internal sealed class DomainCreation
     private static readonly Step[] Begin =
     [
         new("domain", c => c._id = c._hypervisor.CreateDomain(c._shape), c => c._hypervisor.Destroy(c._id)),
+        new("note", c => c._noteDomain?.Invoke(c._id)) { IsSilent = true },
         new("vcpus", c => { if (c._config.CpuMap.Count > 0) c._hypervisor.SetVcpuAffinity(c._id, c._config.CpuMap); }),
         new("limits", c => c._hypervisor.SetLimits(c._id, c._shape, c._config.MaxMemoryMiB * 1024L + MaxMemorySlackKiB)),
         // No undo: the ports are the guest's, and go with the domain. Closing their numbers here would close dom0's own.
@@ -59,21 +62,72 @@ internal sealed class DomainCreation
         }),
     ];
 
-    private static readonly Step[] Execute =
+    private static readonly Step[] Load =
     [
         new("kernel", c => c._image!.Parse(c._kernel, c._ramdisk, c._config.CommandLine ?? "")),
         new("build", c => c._image!.Build()),
         new("boot", c => c._rings = c._image!.Boot()),
         new("grants", c => c._image!.SeedGrants()),
-        .. Finish,
     ];
 
+    private static readonly Step[] Execute = [.. Load, .. Finish];
+
     /// <summary>In the place of a kernel: a saved guest's memory and vCPUs.</summary>
-    private static readonly Step[] Restore =
+    private static readonly Step ReadSaved = new("restore", c => c._rings = c._hypervisor.RestoreDomain(c._id, c._shape, c._saved!, c._ports, c._cancellation));
+
+    private static readonly Step[] Restore = [.. Begin, ReadSaved, .. Finish];
+
+    /// <summary>A shell is published under a name that says what it is, and stays paused.</summary>
+    private static readonly Step[] Shelve =
     [
-        .. Begin,
-        new("restore", c => c._rings = c._hypervisor.RestoreDomain(c._id, c._shape, c._saved!, c._ports, c._cancellation)),
-        .. Finish,
+        new("publish", c => c._directory.PublishShell(c.Publication(), hasKernel: c._rings != default), c => c.Unpublish()),
+        new("backends", c => { if (c._devices.Count > 0) c._bus.AwaitBackends(c.Key, c._devices, c._patience, c._cancellation); }),
+    ];
+
+    /// <summary>The tables by which shells of each kind are made.</summary>
+    private static readonly Step[][] Shells =
+    [
+        [.. Prepare, new("frames", c => c.KeepFrames()), .. Shelve],
+        [.. Prepare, .. Load, .. Shelve],
+        [.. Begin, ReadSaved, .. Shelve],
+    ];
+
+    /// <summary>What differs of a shell from what is asked for, before its guest is in it.</summary>
+    private static readonly Step[] Adapt =
+    [
+        new("shell", c => c.TakeShell()),
+        new("vcpus", c => { if (c._config.CpuMap.Count > 0) c._hypervisor.SetVcpuAffinity(c._id, c._config.CpuMap); }),
+        new("devices", c => { if (c._added.Count > 0) c._bus.Attach(c.Key, c._added); }, c => { if (c._added.Count > 0) c._bus.DetachAll(c.Key, c._patience); }),
+    ];
+
+    /// <summary>Before its guest runs, a shell is one no more.</summary>
+    private static readonly Step[] Commit =
+    [
+        new("backends", c => { if (c._added.Count > 0) c._bus.AwaitBackends(c.Key, c._added, c._patience, c._cancellation); }),
+        new("start", c =>
+        {
+            CrashPoint.Reach(ShellCrashPoints.Published);
+            c._directory.Shells.Commit(c._shell!.Uuid);
+            CrashPoint.Reach(ShellCrashPoints.Committed);
+            if (!c._config.Paused) c._hypervisor.Unpause(c._id);
+        }),
+    ];
+
+    private static readonly Step[] FromShell =
+    [
+        .. Adapt,
+        new("limits", c => { if (c._config.MaxMemoryMiB != c._shell!.Flavour.MaxMemoryMiB) c._hypervisor.SetMaxMemory(c._id, c._shape, c._config.MaxMemoryMiB * 1024L + MaxMemorySlackKiB); }),
+        new("memory", c => c.AdoptMemory(), c => c._image!.Dispose()),
+        .. Load,
+        new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish()),
+        .. Commit,
+    ];
+
+    private static readonly Step[] FromBuilt =
+    [
+        .. Adapt,
+        new("publish", c => c._directory.PublishAs(c.Publication(), c._changed), c => c.Unpublish()),
+        .. Commit,
     ];
 
     private readonly IHypervisor _hypervisor;
@@ -92,6 +146,11 @@ internal sealed class DomainCreation
 
     private SafeFileHandle? _saved;
     private Action<DomainKey>? _beforeStart;
+    private Action<uint>? _noteDomain;
+    private string? _shellName;
+    private ShellRecord? _shell;
+    private IReadOnlyList<Device> _added = [];
+    private IReadOnlyList<NetworkDevice> _changed = [];
     private uint _id;
     private GuestPorts _ports;
     private GuestRings _rings;
@@ -110,20 +169,110 @@ internal sealed class DomainCreation
 
     private DomainKey Key => new(_id, _shape.Uuid);
 
+    private static IEnumerable<string> NamesOf(params Step[][] tables) => tables.SelectMany(table => table).Where(step => !step.IsSilent).Select(step => step.Name);
+
     /// <summary>The names of all steps, in their order.</summary>
-    public static IEnumerable<string> StepNames => Prepare.Concat(Execute).Select(step => step.Name);
+    public static IEnumerable<string> StepNames => NamesOf(Prepare, Execute);
 
     /// <summary>The names of the steps of a restoration, in their order.</summary>
-    public static IEnumerable<string> RestoreStepNames => Restore.Select(step => step.Name);
+    public static IEnumerable<string> RestoreStepNames => NamesOf(Restore);
+
+    /// <summary>The names of the steps by which a shell of some kind is used, in their order.</summary>
+    internal static IEnumerable<string> ShellStepNames(ShellKind kind) => NamesOf(kind == ShellKind.Shell ? FromShell : FromBuilt);
 
     /// <summary>Checks all that can be checked beforehand, then creates the domain. Nothing is left of it when this throws.</summary>
-    public static (DomainKey Key, CreationRecord Record) Run(CreationHost host, DomainConfig config, CancellationToken cancellation) => Run(host, config, "create", () =>
+    public static (DomainKey Key, CreationRecord Record) Run(CreationHost host, DomainConfig config, CancellationToken cancellation) =>
+        Run(host, config, "create", () => LoadKernel(host, config, cancellation), [Prepare, Execute], cancellation);
+
+    /// <summary>
+    /// Makes a domain of a shell that was handed out, which is then used up, whether this succeeds or not. The caller holds the shell's
+    /// uuid and the domain's, has reserved the name, and knows that it is free. Null, with nothing done, when somebody else has the shell,
+    /// or destroyed it.
+    /// </summary>
+    /// <param name="isUsed">Becomes true as soon as there is no shell any more that could be given back.</param>
+    public static (DomainKey Key, CreationRecord Record)? RunShell(CreationHost host, DomainConfig config, ShellRecord shell, long begin, ref bool isUsed, CancellationToken cancellation)
     {
-        var (kernel, image) = host.Images.LoadKernel(config.Kernel ?? throw new LvmException(ErrorIds.KernelNotGiven, "the configuration names no kernel"));
-        var ramdisk = config.Ramdisk is null ? [] : host.Images.LoadRamdisk(config.Ramdisk);
-        image.CheckFits(config.Type, config.AddressSize, config.MemoryMiB, ramdisk.Length, config.Kernel);
-        return (settled, devices) => new DomainCreation(host, settled, devices, kernel, ramdisk, cancellation);
-    }, [Prepare, Execute], cancellation);
+        if (config.CpuMap.Count > 0) CheckGuest(host.Hypervisor.GetInfo(), config);
+        var (kernel, ramdisk) = shell.Flavour.Kind == ShellKind.Shell ? ReadKernel(host, config) : default;
+        if (!host.Directory.Shells.TryClaim(shell.Uuid)) return null;
+        isUsed = true;
+        CrashPoint.Reach(ShellCrashPoints.Claimed);
+        if (host.Hypervisor.FindDomain(shell.Id) is not { State: DomainState.Paused } info || info.Key != shell.Key)
+        {
+            UndoShell(host, shell, shell.Key);
+            return null;
+        }
+
+        DomainConfig settled;
+        IReadOnlyList<Device> devices, added;
+        try
+        {
+            (settled, devices, added) = SettleShell(host.Bus, config, shell);
+        }
+        catch (LvmException error)
+        {
+            error.LeftBehind ??= UndoShell(host, shell, shell.Key);
+            throw;
+        }
+
+        var creation = new DomainCreation(host, settled, devices, kernel, ramdisk, cancellation)
+        {
+            _id = shell.Id,
+            _ports = shell.Ports,
+            _rings = shell.Rings,
+            _shell = shell,
+            _added = added,
+            _changed = devices.OfType<NetworkDevice>().Where(device => device.Id < shell.Vifs.Count && (device.Config.Mac != shell.Vifs[device.Id].Mac || device.Config.Ip is not null)).ToArray(),
+        };
+        try
+        {
+            creation.RunSteps("create", [shell.Flavour.Kind == ShellKind.Shell ? FromShell : FromBuilt], cancellation);
+        }
+        catch (Exception error)
+        {
+            host.Bus.Release(settled.Uuid!.Value, added);
+            // A shell that somebody began to use is used up.
+            var leftBehind = UndoShell(host, shell, creation.Key);
+            if (error is LvmException failure) failure.LeftBehind ??= leftBehind;
+            throw;
+        }
+
+        return (creation.Key, new CreationRecord(creation._times, Stopwatch.GetElapsedTime(begin)) { Source = CreationRecord.SourceOf(shell.Flavour.Kind), Pool = shell.Pool });
+    }
+
+    /// <summary>Makes a shell, paused and published as one. Nothing is left of it when this throws.</summary>
+    /// <param name="saved">Of a snapshot: the saved guest's memory and vCPUs.</param>
+    /// <param name="noteDomain">Is told the domain's id as soon as there is one.</param>
+    public static ShellRecord MakeShell(CreationHost host, ShellRecord shell, SafeFileHandle? saved, Action<uint> noteDomain, CancellationToken cancellation)
+    {
+        var config = shell.Flavour.ConfigFor(shell.Uuid);
+        var creation = default(DomainCreation);
+        using var activity = Activities.StartActivity("shell");
+        activity?.SetTag("lightvm.domain.name", shell.Name);
+        try
+        {
+            CheckHost(host.Hypervisor.GetInfo(), config);
+            var (kernel, ramdisk) = shell.Flavour.Kind == ShellKind.Built ? ReadKernel(host, config) : default;
+            var (settled, devices) = Settle(host.Bus, config);
+            creation = new DomainCreation(host, settled, devices, kernel, ramdisk, cancellation) { _saved = saved, _noteDomain = noteDomain, _shellName = shell.Name };
+            try
+            {
+                creation.RunSteps("shell", [Shells[(int)shell.Flavour.Kind]], cancellation);
+            }
+            catch
+            {
+                host.Bus.Release(shell.Uuid, devices);
+                throw;
+            }
+        }
+        catch (LvmException error)
+        {
+            activity?.SetStatus(ActivityStatusCode.Error, error.ErrorId);
+            throw error.During("make a shell of", shell.Pool);
+        }
+
+        return shell with { Id = creation._id, Ports = creation._ports, Rings = creation._rings, Vifs = creation._config.Vifs };
+    }
 
     /// <summary>The same for a domain that was saved, here or elsewhere.</summary>
     /// <param name="saved">Its memory and vCPUs: a file that stands at the begin of a migration stream, or a pipe.</param>
@@ -177,8 +326,22 @@ internal sealed class DomainCreation
         }
     }
 
+    private static Func<DomainConfig, IReadOnlyList<Device>, DomainCreation> LoadKernel(CreationHost host, DomainConfig config, CancellationToken cancellation)
+    {
+        var (kernel, ramdisk) = ReadKernel(host, config);
+        return (settled, devices) => new DomainCreation(host, settled, devices, kernel, ramdisk, cancellation);
+    }
+
+    private static (byte[] Kernel, byte[] Ramdisk) ReadKernel(CreationHost host, DomainConfig config)
+    {
+        var (kernel, image) = host.Images.LoadKernel(config.Kernel ?? throw new LvmException(ErrorIds.KernelNotGiven, "the configuration names no kernel"));
+        var ramdisk = config.Ramdisk is null ? [] : host.Images.LoadRamdisk(config.Ramdisk);
+        image.CheckFits(config.Type, config.AddressSize, config.MemoryMiB, ramdisk.Length, config.Kernel);
+        return (kernel, ramdisk);
+    }
+
     /// <summary>Takes the name, until the result is disposed, where it is free and the uuid as well.</summary>
-    private static IDisposable CheckDirectory(CreationHost host, DomainConfig config)
+    public static IDisposable CheckDirectory(CreationHost host, DomainConfig config)
     {
         var reservation = host.Directory.ReserveName(config.Name);
         try
@@ -196,6 +359,15 @@ internal sealed class DomainCreation
 
     private static void CheckHost(HypervisorInfo host, DomainConfig config)
     {
+        CheckGuest(host, config);
+        if (config.MemoryMiB * 1024L + SlackKiB > host.FreeMemoryKiB)
+            throw new LvmException(ErrorIds.InsufficientMemory, $"it needs {config.MemoryMiB} MiB, and {host.FreeMemoryKiB / 1024} MiB are free");
+        if (config.DeviceMethod == DeviceMethod.Noxs) throw new LvmException(ErrorIds.DeviceUnsupported, "device method noxs is asked for");
+    }
+
+    /// <summary>Whether the host runs such guests.</summary>
+    private static void CheckGuest(HypervisorInfo host, DomainConfig config)
+    {
         var supported = config switch
         {
             { Type: GuestType.PVH } => host.SupportsPvh,
@@ -212,10 +384,6 @@ internal sealed class DomainCreation
         {
             if (cpu >= host.PhysicalCpus) throw new LvmException(ErrorIds.CpuNotFound, $"there is no physical CPU {cpu}: the host has {host.PhysicalCpus}, 0 to {host.PhysicalCpus - 1}");
         }
-
-        if (config.MemoryMiB * 1024L + SlackKiB > host.FreeMemoryKiB)
-            throw new LvmException(ErrorIds.InsufficientMemory, $"it needs {config.MemoryMiB} MiB, and {host.FreeMemoryKiB / 1024} MiB are free");
-        if (config.DeviceMethod == DeviceMethod.Noxs) throw new LvmException(ErrorIds.DeviceUnsupported, "device method noxs is asked for");
     }
 
     /// <summary>The configuration with everything in it that was left open, and its devices, which the host has agreed to.</summary>
@@ -232,6 +400,23 @@ internal sealed class DomainCreation
         }
 
         return (DomainConfig.From(draft), devices);
+    }
+
+    /// <summary>The same where a shell has devices already: those that differ from its own, and those that are attached now.</summary>
+    private static (DomainConfig Config, IReadOnlyList<Device> Devices, IReadOnlyList<Device> Added) SettleShell(IDeviceBus bus, DomainConfig config, ShellRecord shell)
+    {
+        var draft = config.ToDraft();
+        draft.Uuid ??= shell.Uuid;
+        var hasInterfaces = shell.Vifs.Count > 0;
+        IReadOnlyList<Device> interfaces = config.Vifs.Select((vif, index) => new NetworkDevice(vif.DeviceId ?? index, vif with { Mac = vif.Mac ?? (hasInterfaces ? shell.Vifs[index].Mac : null) })).ToArray();
+        IReadOnlyList<Device> added = [.. hasInterfaces ? [] : interfaces, .. config.Vbds.Select(DiskDevice.Of)];
+        var readdressed = hasInterfaces ? interfaces.OfType<NetworkDevice>().Where(device => device.Config.Mac != shell.Vifs[device.Id].Mac).ToArray() : [];
+        // Addresses that somebody chose may be another's.
+        if (readdressed.Length > 0) bus.Reserve(shell.Uuid, readdressed);
+        if (added.Count > 0) added = bus.Reserve(draft.Uuid.Value, added);
+        IReadOnlyList<Device> devices = hasInterfaces ? [.. interfaces, .. added] : added;
+        draft.Vifs = devices.OfType<NetworkDevice>().Select(network => network.Config).ToList();
+        return (DomainConfig.From(draft), devices, added);
     }
 
     private static void RequireFree(IHypervisor hypervisor, Guid uuid)
@@ -262,6 +447,12 @@ internal sealed class DomainCreation
     {
         foreach (var step in steps)
         {
+            if (step.IsSilent)
+            {
+                step.Do(this);
+                continue;
+            }
+
             if (cancellation.IsCancellationRequested) throw new LvmException(ErrorIds.OperationCancelled, $"it was cancelled before step '{step.Name}'");
             using var activity = Activities.StartActivity($"{operation}/{step.Name}");
             var begin = Stopwatch.GetTimestamp();
@@ -307,23 +498,70 @@ internal sealed class DomainCreation
         _directory.Withdraw(Key);
     }
 
+    /// <summary>What a shell's image holds goes with it; the frames are what another process will need to go on with it.</summary>
+    private void KeepFrames()
+    {
+        var frames = _image!.Frames;
+        if (frames.Count > 0) _directory.Shells.SaveFrames(_shape.Uuid, frames);
+        _image.Dispose();
+    }
+
+    private void TakeShell()
+    {
+        if (_shape.Uuid == _shell!.Uuid) return;
+        _directory.Shells.Save(_shell with { State = ShellState.Claimed, Becomes = _shape.Uuid });
+        _hypervisor.SetUuid(_id, _shape.Uuid);
+    }
+
+    /// <summary>Takes away what there is of a shell; what could not be.</summary>
+    internal static string? UndoShell(CreationHost host, ShellRecord shell, DomainKey key)
+    {
+        try
+        {
+            host.Directory.Settle(key);
+            host.Hypervisor.Destroy(key.Id);
+            host.Bus.DetachAll(key, host.DevicePatience);
+            host.Directory.Withdraw(key);
+            if (key != shell.Key) host.Directory.Withdraw(shell.Key);
+            host.Directory.Shells.Remove(shell.Uuid);
+            return null;
+        }
+        catch (LvmException error)
+        {
+            return $"shell {shell.Key} was not taken away: {error.Problem}"; // whoever keeps the pool finds its record
+        }
+    }
+
+    private void AdoptMemory()
+    {
+        var shell = _shell!;
+        // What is left of the memory's list of frames once the surplus is given back is of no use to anybody else.
+        _image = _hypervisor.AdoptMemory(_id, _shape, shell.Flavour.MemoryMiB * 1024L, _directory.Shells.TakeFrames(shell.Uuid), _config.MemoryMiB * 1024L, _ports);
+    }
+
     private DomainPublication Publication() => new()
     {
         Key = Key,
-        Name = _config.Name,
+        Name = _shellName ?? _config.Name,
         Type = _config.Type,
         Vcpus = _config.VcpuCount,
+        MaxVcpus = Math.Max(_config.VcpuCount, _shell?.Flavour.VcpuCount ?? 0),
         MemoryKiB = _config.MemoryMiB * 1024L,
         MaxMemoryKiB = _config.MaxMemoryMiB * 1024L,
         HasConsole = _config.Console,
         Ports = _ports,
         Rings = _rings,
         StartTime = _startTime,
+        FormerUuid = _shell is { } shell && shell.Uuid != _shape.Uuid ? shell.Uuid : null,
         Config = _config,
     };
 
     /// <summary>One step. A step that throws has itself left nothing behind; its undo runs only when a later one fails.</summary>
-    private sealed record Step(string Name, Action<DomainCreation> Do, Action<DomainCreation>? Undo = null);
+    private sealed record Step(string Name, Action<DomainCreation> Do, Action<DomainCreation>? Undo = null)
+    {
+        /// <summary>Whether it is none of the domain's own: neither timed nor traced.</summary>
+        public bool IsSilent { get; init; }
+    }
 }
 
 /// <summary>What a creation works with.</summary>

@@ -56,7 +56,10 @@ internal sealed class RunRecords<T>(string name, Func<T, byte[]> write, Func<str
     }
 
     /// <summary>The record of a domain; null where none is kept, or none that can be read.</summary>
-    public T? Find(Guid uuid) => read(Path.Combine(Folder, FileOf(uuid)));
+    public T? Find(Guid uuid) => read(PathOf(uuid));
+
+    /// <summary>Where a record is, or would be.</summary>
+    public string PathOf(Guid uuid) => Path.Combine(Folder, FileOf(uuid));
 
     /// <summary>All records.</summary>
     public IReadOnlyList<(Guid Uuid, T Record)> All()

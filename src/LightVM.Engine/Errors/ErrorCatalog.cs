@@ -82,7 +82,12 @@ public static class ErrorCatalog
 
         new(ErrorIds.DeviceDaemonUnavailable, ErrorKind.NotAvailable, "Start the device daemon (Start-LvmService devd, systemctl start lightvm-devd)."),
         new(ErrorIds.ServiceNotFound, ErrorKind.NotFound, "Get-LvmService lists the services there are."),
-        new(ErrorIds.ServiceFailure, ErrorKind.Failure, "See the service's log: journalctl -u lightvm-devd, or /var/log/lightvm/devd.log."),
+        new(ErrorIds.ServiceFailure, ErrorKind.Failure, "See the service's log: journalctl -u lightvm-devd (or -poold), or the files in /var/log/lightvm."),
+
+        new(ErrorIds.PoolNotFound, ErrorKind.NotFound, "Get-LvmPool (lightvm pool list) lists the pools there are."),
+        new(ErrorIds.PoolExists, ErrorKind.Conflict, "Choose another name, change the pool with Set-LvmPool (lightvm pool set), or remove it first."),
+        new(ErrorIds.PoolInvalid, ErrorKind.InvalidInput, "See about_LightVM for what the domains of a pool may have, and how minimum, maximum and memory budget go together."),
+        new(ErrorIds.PoolDaemonUnavailable, ErrorKind.NotAvailable, "Start the pool daemon (Start-LvmService poold, systemctl start lightvm-poold)."),
 
         new(ErrorIds.TrustMissing, ErrorKind.NotAvailable, "Make this host's key (New-LvmTrust, lightvm trust init), and admit it at its peers."),
         new(ErrorIds.TrustExists, ErrorKind.Conflict, "Keep it, or replace it with -Force (lightvm: --force); peers have to admit a new key of this host before it is of use."),

@@ -91,6 +91,12 @@ public static class ErrorIds
     public const string ServiceNotFound = nameof(ServiceNotFound);
     public const string ServiceFailure = nameof(ServiceFailure);
 
+    // Pools.
+    public const string PoolNotFound = nameof(PoolNotFound);
+    public const string PoolExists = nameof(PoolExists);
+    public const string PoolInvalid = nameof(PoolInvalid);
+    public const string PoolDaemonUnavailable = nameof(PoolDaemonUnavailable);
+
     // Who is trusted, and the ways to other hosts.
     public const string TrustMissing = nameof(TrustMissing);
     public const string TrustExists = nameof(TrustExists);

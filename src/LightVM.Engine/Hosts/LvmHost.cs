@@ -4,6 +4,7 @@ using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 using LightVM.Migration;
+using LightVM.Pools;
 using LightVM.Services;
 using LightVM.Simulation;
 using LightVM.Xen;
@@ -27,7 +28,7 @@ public sealed class LvmHost : IDisposable
     {
     }
 
-    private LvmHost(IHypervisor hypervisor, IDomainDirectory directory, IDeviceBus bus, ImageCache images, Func<LvmHost, IManagedService>? daemon = null)
+    private LvmHost(IHypervisor hypervisor, IDomainDirectory directory, IDeviceBus bus, ImageCache images, Func<LvmHost, (IPoolService Pools, IManagedService[] Services)>? daemons = null)
     {
         _hypervisor = hypervisor;
         _directory = directory;
@@ -37,7 +38,9 @@ public sealed class LvmHost : IDisposable
         Consoles = new DomainConsoles(_context);
         Images = new DomainImages(_context);
         Moves = new DomainMoves(_context);
-        Services = new HostServices(daemon is null ? [] : [daemon(this)]);
+        var (pools, services) = daemons?.Invoke(this) ?? (new LocalPoolService(() => null, CreateDomain), []);
+        Pools = new HostPools(_context, pools);
+        Services = new HostServices(services);
     }
 
     /// <summary>The devices of the host's domains.</summary>
@@ -55,6 +58,9 @@ public sealed class LvmHost : IDisposable
     /// <summary>How domains get from this host to another, and from others to this one.</summary>
     public DomainMoves Moves { get; }
 
+    /// <summary>Domains that are made before they are asked for.</summary>
+    public HostPools Pools { get; private set; }
+
     /// <summary>The daemons of this toolstack on the host.</summary>
     public HostServices Services { get; }
 
@@ -65,7 +71,7 @@ public sealed class LvmHost : IDisposable
         try
         {
             var directory = XenstoreDirectory.Open();
-            return new LvmHost(hypervisor, directory, directory.OpenDeviceBus(), new ImageCache(), _ => new DeviceDaemonService());
+            return new LvmHost(hypervisor, directory, directory.OpenDeviceBus(), new ImageCache(), _ => (new PoolDaemonClient(), [new DeviceDaemonService(), new PoolDaemonService()]));
         }
         catch
         {
@@ -83,14 +89,19 @@ public sealed class LvmHost : IDisposable
             new SimulatedDirectory(machine),
             new SimulatedDeviceBus(machine),
             new ImageCache((SimulatedKernel.Path, SimulatedKernel.Create())),
-            host => new SimulatedDeviceDaemon(host));
+            host =>
+            {
+                var pools = new SimulatedPoolDaemon(host);
+                return (pools.Service, [new SimulatedDeviceDaemon(host), pools]);
+            });
     }
 
     /// <summary>The hypervisor, its CPUs, and its memory as of now.</summary>
     public HypervisorInfo GetInfo() => _hypervisor.GetInfo();
 
     /// <summary>All domains in the order of their ids, the control domain first.</summary>
-    public IReadOnlyList<Domain> ListDomains()
+    /// <param name="includeShells">Whether those are listed, too, that wait in a pool and are nobody's yet.</param>
+    public IReadOnlyList<Domain> ListDomains(bool includeShells = false)
     {
         _directory.TakeInChanges();
         var now = DateTimeOffset.UtcNow;
@@ -101,7 +112,7 @@ public sealed class LvmHost : IDisposable
             _hypervisor.ListDomains(infos);
             var domains = new Domain[infos.Count];
             for (var i = 0; i < domains.Length; i++) domains[i] = _context.Describe(infos[i], now);
-            return domains;
+            return includeShells || !Array.Exists(domains, domain => domain.IsShell) ? domains : Array.FindAll(domains, domain => !domain.IsShell);
         }
         finally
         {
@@ -121,7 +132,7 @@ public sealed class LvmHost : IDisposable
     /// <summary>The domain with a uuid. Errors: DomainNotFound.</summary>
     public Domain GetDomain(Guid uuid)
     {
-        foreach (var domain in ListDomains())
+        foreach (var domain in ListDomains(includeShells: true))
         {
             if (domain.Uuid == uuid) return domain;
         }
@@ -144,16 +155,18 @@ public sealed class LvmHost : IDisposable
     public DomainLookup Lookup()
     {
         _directory.Refresh();
-        return new DomainLookup(ListDomains());
+        return new DomainLookup(ListDomains(includeShells: true));
     }
 
     /// <summary>
     /// Creates a domain and starts it, unless its configuration says that it stays paused. When this throws, nothing of it is left;
     /// <see cref="LvmException.LeftBehind"/> says so where that was not to be had.
+    /// Where a pool has a shell that fits, it is made of that (<see cref="Domain.Creation"/>).
     /// Errors: those of the configuration's parts (Kernel…, Ramdisk…, Memory…, CpuNotFound, BridgeNotFound, …), DomainNameTaken, OperationCancelled.
     /// </summary>
     public Domain CreateDomain(DomainConfig config, CancellationToken cancellation = default)
     {
+        if (Pools.TryCreate(config, cancellation) is { } made) return made;
         if (config.Uuid is null)
         {
             var draft = config.ToDraft();
@@ -195,9 +208,26 @@ public sealed class LvmHost : IDisposable
     /// <summary>Destroys a domain at once, with its devices and all that is published of it, whoever created it. Errors: DomainGone, DomainProtected.</summary>
     public void DestroyDomain(DomainKey key) => Lifecycle.Destroy(key);
 
+    /// <summary>Has domains made of the shells of a keeper in this process: the daemon is its own client.</summary>
+    internal PoolKeeper KeepPools(IPoolStore store, PoolKeeperOptions options, Action<string> log)
+    {
+        var keeper = MakeKeeper(store, options, log);
+        UsePools(keeper);
+        return keeper;
+    }
+
+    internal void UsePools(PoolKeeper keeper)
+    {
+        Pools.Dispose();
+        Pools = new HostPools(_context, new LocalPoolService(() => keeper, CreateDomain));
+    }
+
+    internal PoolKeeper MakeKeeper(IPoolStore store, PoolKeeperOptions options, Action<string> log, TimeProvider? time = null) => new(_context, store, options, log, time);
+
     public void Dispose()
     {
         Services.Dispose();
+        Pools.Dispose();
         _context.Dispose();
     }
 

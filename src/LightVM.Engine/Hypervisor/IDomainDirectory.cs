@@ -1,7 +1,9 @@
 using LightVM.Configuration;
 using LightVM.Consoles;
+using LightVM.Devices;
 using LightVM.Domains;
 using LightVM.Migration;
+using LightVM.Pools;
 
 namespace LightVM.Hypervisor;
 
@@ -21,6 +23,9 @@ public sealed record DomainPublication
 
     public required int Vcpus { get; init; }
 
+    /// <summary>vCPUs that it could have: those beyond <see cref="Vcpus"/> are offline.</summary>
+    public required int MaxVcpus { get; init; }
+
     public required long MemoryKiB { get; init; }
 
     public required long MaxMemoryKiB { get; init; }
@@ -32,6 +37,9 @@ public sealed record DomainPublication
     public required GuestRings Rings { get; init; }
 
     public required DateTimeOffset StartTime { get; init; }
+
+    /// <summary>The uuid under which it was published before, where that was another; null for none.</summary>
+    public Guid? FormerUuid { get; init; }
 
     /// <summary>What the domain is made of, with all that was settled at its creation: what it can be made of again.</summary>
     public required DomainConfig Config { get; init; }
@@ -69,6 +77,19 @@ public interface IDomainDirectory : IDisposable
 
     /// <summary>Publishes a new domain: all of its nodes at once or none, and introduces it to the store.</summary>
     void Publish(DomainPublication publication);
+
+    /// <summary>
+    /// Publishes a shell, which has no configuration yet: of one without a kernel its name alone, of any other all that its guest will
+    /// look for, with the introduction.
+    /// </summary>
+    void PublishShell(DomainPublication publication, bool hasKernel);
+
+    /// <summary>Makes of a shell, all of which is published, the domain that it becomes: with its name, its configuration, and what else is different.</summary>
+    /// <param name="changed">Interfaces that have got another address.</param>
+    void PublishAs(DomainPublication publication, IReadOnlyList<NetworkDevice> changed);
+
+    /// <summary>What is kept of shells.</summary>
+    internal IShellRecords Shells { get; }
 
     /// <summary>Changes a domain's name.</summary>
     void Rename(DomainKey key, string newName);

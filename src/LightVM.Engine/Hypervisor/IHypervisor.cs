@@ -17,6 +17,11 @@ public readonly record struct GuestPorts(uint StorePort, uint ConsolePort);
 /// <summary>Frame numbers of the two rings, as the store's introduction and the console daemon need them.</summary>
 public readonly record struct GuestRings(ulong StoreFrame, ulong ConsoleFrame);
 
+/// <summary>Frames of the machine that follow each other, a part of a PV guest's memory.</summary>
+/// <param name="First">The first one's number.</param>
+/// <param name="Count">How many.</param>
+public readonly record struct FrameRun(ulong First, ulong Count);
+
 /// <summary>
 /// What a toolstack asks of the hypervisor. <see cref="Xen.XenHypervisor"/> is the real one,
 /// <see cref="Simulation.SimulatedHypervisor"/> the one in memory: same states, limits and errors.
@@ -50,11 +55,26 @@ public interface IHypervisor : IDisposable
     /// <summary>Sets the limit of memory and what the guest sees of time and CPU (TSC mode, CPUID policy).</summary>
     void SetLimits(uint id, in DomainShape shape, long maxMemoryKiB);
 
+    /// <summary>Sets the limit of memory anew, and leaves the rest of <see cref="SetLimits"/> as it is.</summary>
+    void SetMaxMemory(uint id, in DomainShape shape, long maxMemoryKiB);
+
+    /// <summary>Gives a domain another handle. Errors: DomainUuidTaken.</summary>
+    void SetUuid(uint id, Guid uuid);
+
     /// <summary>Makes an event channel of the guest that <paramref name="remote"/> may bind, and gives the guest's port.</summary>
     uint AllocateEventChannel(uint id, uint remote);
 
     /// <summary>Allocates the domain's memory and begins its image. Errors: InsufficientMemory.</summary>
     IDomainImage AllocateMemory(uint id, in DomainShape shape, long memoryKiB, in GuestPorts ports);
+
+    /// <summary>
+    /// Begins the image of a domain whose memory was allocated before, by this process or another; memory that is too much is given back.
+    /// Errors: HypervisorFailure where the frames are not the domain's.
+    /// </summary>
+    /// <param name="heldKiB">What was allocated.</param>
+    /// <param name="frames">What <see cref="IDomainImage.Frames"/> said then.</param>
+    /// <param name="memoryKiB">What the domain shall have, at most as much.</param>
+    IDomainImage AdoptMemory(uint id, in DomainShape shape, long heldKiB, IReadOnlyList<FrameRun> frames, long memoryKiB, in GuestPorts ports);
 
     /// <summary>
     /// Writes a domain's memory and vCPUs as a migration stream of libxc (docs/specs/libxc-migration-stream.pandoc of the Xen tree), and
@@ -97,6 +117,9 @@ public interface IHypervisor : IDisposable
 /// <summary>A domain's image under construction: memory is there, the kernel is not. Used by one thread; disposing frees what the builder holds.</summary>
 public interface IDomainImage : IDisposable
 {
+    /// <summary>The frames that a PV guest's memory is made of, in its order, which nobody else knows; none of a PVH guest.</summary>
+    IReadOnlyList<FrameRun> Frames { get; }
+
     /// <summary>Reads the kernel's headers, and keeps kernel, ramdisk and command line. Errors: KernelInvalid.</summary>
     void Parse(ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk, string commandLine);
 

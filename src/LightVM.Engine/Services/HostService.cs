@@ -25,6 +25,9 @@ public sealed record HostService
     /// <summary>Disks that it looks after; null where it did not say.</summary>
     public int? DiskCount { get; init; }
 
+    /// <summary>Shells that wait in its pools; null where it has none, or did not say.</summary>
+    public int? ShellCount { get; init; }
+
     /// <summary>Connections to it that are open; null where it did not say.</summary>
     public int? ClientCount { get; init; }
 

@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using LightVM.Configuration;
 using LightVM.Consoles;
+using LightVM.Devices;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 using LightVM.Migration;
+using LightVM.Pools;
 
 namespace LightVM.Simulation;
 
@@ -72,10 +74,30 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
         {
             _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
             _configs[publication.Key.Uuid] = publication.Config;
+            if (publication.FormerUuid is { } former) _entries.Remove(former);
         }
 
         lock (machine.Lock) machine.Require(publication.Key.Id, "publish").HasConsole = publication.Config.Console;
     }
+
+    public void PublishShell(DomainPublication publication, bool hasKernel)
+    {
+        lock (_lock) _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, null);
+        if (!hasKernel) return;
+        lock (machine.Lock) machine.Require(publication.Key.Id, "publish").HasConsole = true;
+    }
+
+    public void PublishAs(DomainPublication publication, IReadOnlyList<NetworkDevice> changed)
+    {
+        Publish(publication);
+        lock (machine.Lock)
+        {
+            var devices = machine.Require(publication.Key.Id, "publish").Devices;
+            foreach (var device in changed) devices[devices.FindIndex(each => each.Kind == device.Kind && each.Id == device.Id)] = device;
+        }
+    }
+
+    IShellRecords IDomainDirectory.Shells { get; } = new SimulatedShellRecords();
 
     public DomainConfig? FindConfig(DomainKey key)
     {

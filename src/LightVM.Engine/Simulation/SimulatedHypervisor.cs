@@ -73,6 +73,17 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
         lock (machine.Lock) machine.Require(id, "set the limits of").MaxMemoryKiB = maxMemoryKiB;
     }
 
+    public void SetMaxMemory(uint id, in DomainShape shape, long maxMemoryKiB) => SetLimits(id, shape, maxMemoryKiB);
+
+    public void SetUuid(uint id, Guid uuid)
+    {
+        lock (machine.Lock)
+        {
+            var domain = machine.Require(id, "set the uuid of");
+            domain.Key = domain.Key with { Uuid = uuid };
+        }
+    }
+
     public uint AllocateEventChannel(uint id, uint remote)
     {
         lock (machine.Lock)
@@ -92,6 +103,19 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
             if (memoryKiB > domain.MaxMemoryKiB)
                 throw new LvmException(ErrorIds.InsufficientMemory, $"{memoryKiB} KiB are more than its limit of {domain.MaxMemoryKiB} KiB") { Operation = "allocate the memory of", Errno = ErrnoText.ENOMEM };
             machine.TakeMemory(memoryKiB, "allocate the memory of");
+            domain.MemoryKiB = memoryKiB;
+            return new SimulatedImage(machine, domain);
+        }
+    }
+
+    public IDomainImage AdoptMemory(uint id, in DomainShape shape, long heldKiB, IReadOnlyList<FrameRun> frames, long memoryKiB, in GuestPorts ports)
+    {
+        lock (machine.Lock)
+        {
+            var domain = machine.Require(id, "take over the memory of");
+            if (heldKiB != domain.MemoryKiB || memoryKiB > heldKiB || !frames.SequenceEqual(FramesOf(domain)))
+                throw Refused("take over the memory of", "it has not the frames that it should have", ErrnoText.EINVAL);
+            machine.GiveMemory(heldKiB - memoryKiB);
             domain.MemoryKiB = memoryKiB;
             return new SimulatedImage(machine, domain);
         }
@@ -230,6 +254,8 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
     // Frame numbers that no two live domains share: the last two pages of a memory laid out by id.
     private static GuestRings RingsOf(SimulatedDomain domain) => new(domain.Key.Id * 0x100000UL + 1, domain.Key.Id * 0x100000UL + 2);
 
+    private static FrameRun[] FramesOf(SimulatedDomain domain) => domain.Type == GuestType.PVH ? [] : [new FrameRun(domain.Key.Id * 0x100000UL, (ulong)domain.MemoryKiB / 4)];
+
     private static void ThrowIfCancelled(string done, CancellationToken cancellation)
     {
         if (cancellation.IsCancellationRequested) throw new LvmException(ErrorIds.OperationCancelled, $"it was cancelled while its memory was being {done}");
@@ -243,6 +269,8 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
         private KernelImage? _kernel;
         private long _size;
         private string _commandLine = "";
+
+        public IReadOnlyList<FrameRun> Frames => FramesOf(domain);
 
         public void Parse(ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk, string commandLine)
         {

@@ -56,6 +56,8 @@ internal sealed class SimulatedMachine
         FreeMemoryKiB -= kib;
     }
 
+    public void GiveMemory(long kib) => FreeMemoryKiB += kib;
+
     /// <summary>Adds a domain under the next free id after the one that was given last, as Xen does: ids come back only after all others.</summary>
     public SimulatedDomain Add(in DomainShape shape)
     {
@@ -116,7 +118,7 @@ internal sealed class SimulatedDomain
         Guest = new SimulatedGuest(this);
     }
 
-    public DomainKey Key { get; }
+    public DomainKey Key { get; set; }
 
     public GuestType Type { get; }
 

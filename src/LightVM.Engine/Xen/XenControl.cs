@@ -7,7 +7,7 @@ namespace LightVM.Xen;
 /// <summary>The C API of src/Native/xen/lightvm_xen.h. Results below zero are negative errnos, or <see cref="NoErrno"/>.</summary>
 internal static partial class XenControl
 {
-    public const int AbiVersion = 2;
+    public const int AbiVersion = 3;
 
     /// <summary>LVM_NO_ERRNO: failed, and libxc did not say by what errno.</summary>
     public const int NoErrno = -4096;
@@ -45,6 +45,12 @@ internal static partial class XenControl
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_set_limits")]
     public static partial int SetLimits(XenControlHandle handle, uint id, in NativeShape shape, ulong maxMemoryKiB);
 
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_set_max_memory")]
+    public static partial int SetMaxMemory(XenControlHandle handle, uint id, in NativeShape shape, ulong maxMemoryKiB);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_set_uuid")]
+    public static partial int SetUuid(XenControlHandle handle, uint id, ReadOnlySpan<byte> uuid);
+
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_alloc_port")]
     public static partial int AllocatePort(XenControlHandle handle, uint id, uint remote);
 
@@ -62,6 +68,12 @@ internal static partial class XenControl
 
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_image_new")]
     public static partial int NewImage(XenControlHandle handle, uint id, in NativeShape shape, out XenImageHandle image);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_image_frames")]
+    public static partial int GetFrames(XenImageHandle image, Span<FrameRun> runs, uint max);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_image_adopt")]
+    public static partial int AdoptImage(XenControlHandle handle, uint id, in NativeShape shape, uint heldMiB, ReadOnlySpan<FrameRun> runs, uint count, out XenImageHandle image);
 
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_image_parse", StringMarshalling = StringMarshalling.Utf8)]
     public static unsafe partial int ParseImage(XenImageHandle image, void* kernel, nuint kernelSize, void* ramdisk, nuint ramdiskSize, string commandLine);

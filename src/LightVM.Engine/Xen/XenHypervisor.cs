@@ -132,6 +132,18 @@ internal sealed class XenHypervisor : IHypervisor
         Check(lease, "set the limits of", id, XenControl.SetLimits(lease.Handle, id, Marshalled(shape), (ulong)maxMemoryKiB));
     }
 
+    public void SetMaxMemory(uint id, in DomainShape shape, long maxMemoryKiB)
+    {
+        using var lease = Rent();
+        Check(lease, "set the memory limit of", id, XenControl.SetMaxMemory(lease.Handle, id, Marshalled(shape), (ulong)maxMemoryKiB));
+    }
+
+    public void SetUuid(uint id, Guid uuid)
+    {
+        using var lease = Rent();
+        Check(lease, "set the uuid of", id, XenControl.SetUuid(lease.Handle, id, uuid.ToByteArray(bigEndian: true)));
+    }
+
     public uint AllocateEventChannel(uint id, uint remote)
     {
         using var lease = Rent();
@@ -141,11 +153,7 @@ internal sealed class XenHypervisor : IHypervisor
     public IDomainImage AllocateMemory(uint id, in DomainShape shape, long memoryKiB, in GuestPorts ports)
     {
         var lease = Rent();
-        var native = Marshalled(shape);
-        native.MemoryMiB = (uint)(memoryKiB / 1024);
-        native.StorePort = ports.StorePort;
-        native.ConsolePort = ports.ConsolePort;
-        var result = XenControl.NewImage(lease.Handle, id, native, out var image);
+        var result = XenControl.NewImage(lease.Handle, id, ForImage(shape, memoryKiB, ports), out var image);
         if (result >= 0) return new XenDomainImage(lease, image, id);
         using (lease)
         {
@@ -153,6 +161,15 @@ internal sealed class XenHypervisor : IHypervisor
             var errno = -result;
             throw lease.Failure("allocate the memory of", result, id, errno is ErrnoText.ESRCH or ErrnoText.EPERM ? null : (errno, ErrorIds.InsufficientMemory));
         }
+    }
+
+    public IDomainImage AdoptMemory(uint id, in DomainShape shape, long heldKiB, IReadOnlyList<FrameRun> frames, long memoryKiB, in GuestPorts ports)
+    {
+        var lease = Rent();
+        var runs = frames.ToArray();
+        var result = XenControl.AdoptImage(lease.Handle, id, ForImage(shape, memoryKiB, ports), (uint)(heldKiB / 1024), runs, (uint)runs.Length, out var image);
+        if (result >= 0) return new XenDomainImage(lease, image, id);
+        using (lease) throw lease.Failure("take over the memory of", result, id);
     }
 
     public unsafe void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation)
@@ -267,6 +284,13 @@ internal sealed class XenHypervisor : IHypervisor
         shape.Uuid.TryWriteBytes(new Span<byte>(native.Uuid, 16), bigEndian: true, out _);
         return native;
     }
+
+    private static NativeShape ForImage(in DomainShape shape, long memoryKiB, in GuestPorts ports) => Marshalled(shape) with
+    {
+        MemoryMiB = (uint)(memoryKiB / 1024),
+        StorePort = ports.StorePort,
+        ConsolePort = ports.ConsolePort,
+    };
 
     private static unsafe DomainInfo Describe(NativeDomain entry)
     {
@@ -399,6 +423,16 @@ internal sealed class XenHypervisor : IHypervisor
         private MemoryHandle _kernel;
         private MemoryHandle _ramdisk;
         private bool _freed;
+
+        public IReadOnlyList<FrameRun> Frames
+        {
+            get
+            {
+                var runs = new FrameRun[XenControl.GetFrames(image, [], 0)];
+                _ = XenControl.GetFrames(image, runs, (uint)runs.Length);
+                return runs;
+            }
+        }
 
         public unsafe void Parse(ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk, string commandLine)
         {

@@ -75,6 +75,16 @@ internal static class XenstoreDeviceNodes
         }
     }
 
+    /// <summary>Gives an interface that is there, and that no guest has looked at yet, another address.</summary>
+    public static void WriteAddress(XenstoreBatch nodes, uint domain, NetworkDevice device)
+    {
+        var mac = device.Config.Mac!;
+        nodes.Write($"{Front(domain, device.Kind, device.Id)}/mac", mac);
+        nodes.Write($"{Back(domain, device.Kind, device.Id)}/mac", mac);
+        nodes.Write($"{Libxl(domain, device.Kind, device.Id)}/mac", mac);
+        if (device.Config.Ip is { } ip) nodes.Write($"{Back(domain, device.Kind, device.Id)}/ip", ip);
+    }
+
     public static void Remove(XenstoreBatch nodes, uint domain, DeviceKind kind, int id)
     {
         nodes.Remove(Front(domain, kind, id));

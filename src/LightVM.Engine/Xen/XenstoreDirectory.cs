@@ -7,6 +7,7 @@ using LightVM.Errors;
 using LightVM.Hypervisor;
 using LightVM.Linux;
 using LightVM.Migration;
+using LightVM.Pools;
 
 namespace LightVM.Xen;
 
@@ -156,8 +157,15 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         try
         {
             RunRecords.Configs.Save(publication.Key.Uuid, publication.Config);
-            _pipeline.Commit(NodesOf(publication));
-            lock (_lock) _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
+            var nodes = new XenstoreBatch();
+            WriteNodes(nodes, publication);
+            _pipeline.Commit(nodes);
+            lock (_lock)
+            {
+                _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
+                if (publication.FormerUuid is { } former) _entries.Remove(former);
+            }
+
             _store.Introduce(publication.Key.Id, publication.Rings.StoreFrame, publication.Ports.StorePort);
         }
         catch
@@ -166,6 +174,53 @@ internal sealed class XenstoreDirectory : IDomainDirectory
             throw;
         }
     }
+
+    public void PublishShell(DomainPublication publication, bool hasKernel)
+    {
+        var nodes = new XenstoreBatch();
+        if (hasKernel) WriteNodes(nodes, publication);
+        else WriteNames(nodes, publication);
+        try
+        {
+            _pipeline.Commit(nodes);
+            if (hasKernel) _store.Introduce(publication.Key.Id, publication.Rings.StoreFrame, publication.Ports.StorePort);
+        }
+        catch
+        {
+            Withdraw(publication.Key);
+            throw;
+        }
+    }
+
+    public void PublishAs(DomainPublication publication, IReadOnlyList<NetworkDevice> changed)
+    {
+        var key = publication.Key;
+        RunRecords.Configs.Save(key.Uuid, publication.Config);
+        // All at once and in no transaction: as long as the shell has its record, nobody takes it for what it is not yet.
+        var nodes = new XenstoreBatch();
+        var root = $"/local/domain/{key.Id}";
+        if (publication.FormerUuid is not null)
+        {
+            nodes.Write($"{root}/vm", $"{VmRoot}/{key.Uuid}");
+            nodes.Write($"{VmRoot}/{key.Uuid}/uuid", key.Uuid.ToString());
+        }
+
+        nodes.Write($"{root}/name", publication.Name);
+        nodes.Write($"{VmRoot}/{key.Uuid}/name", publication.Name);
+        WriteFormer(nodes, publication);
+        nodes.Write($"{VmRoot}/{key.Uuid}/start_time", StartTimeOf(publication));
+        foreach (var device in changed) XenstoreDeviceNodes.WriteAddress(nodes, key.Id, device);
+        lock (_lock)
+        {
+            _announced.Add((key.Uuid, true));
+            if (publication.FormerUuid is { } former) _entries.Remove(former);
+            _entries[key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
+        }
+
+        _pipeline.Apply(nodes);
+    }
+
+    public IShellRecords Shells { get; } = new RunShellRecords();
 
     public void Rename(DomainKey key, string newName)
     {
@@ -243,18 +298,14 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     /// The nodes of a new guest. Children take the permissions of the node above them, so the guest's directory is made first, readable
     /// by the guest, and in it "control", which is the guest's own: Linux announces there what requests it answers.
     /// </summary>
-    private static XenstoreBatch NodesOf(DomainPublication domain)
+    private static void WriteNodes(XenstoreBatch nodes, DomainPublication domain)
     {
         var id = domain.Key.Id;
         var root = $"/local/domain/{id}";
-        var vm = $"{VmRoot}/{domain.Key.Uuid}";
-        var nodes = new XenstoreBatch();
 
-        if (domain.Config is { Vifs.Count: 0, Vbds.Count: 0 }) XenstoreDeviceNodes.WriteRoot(nodes, id); // else it came with the devices
-        nodes.Write($"{root}/vm", vm);
-        nodes.Write($"{root}/name", domain.Name);
+        WriteNames(nodes, domain);
         nodes.Write($"{root}/domid", Text(id));
-        for (var vcpu = 0; vcpu < domain.Vcpus; vcpu++) nodes.Write($"{root}/cpu/{vcpu}/availability", "online");
+        for (var vcpu = 0; vcpu < domain.MaxVcpus; vcpu++) nodes.Write($"{root}/cpu/{vcpu}/availability", vcpu < domain.Vcpus ? "online" : "offline");
         nodes.Write($"{root}/memory/static-max", Text(domain.MaxMemoryKiB));
         nodes.Write($"{root}/memory/target", Text(domain.MemoryKiB));
         nodes.Write($"{root}/store/port", Text(domain.Ports.StorePort));
@@ -264,12 +315,27 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         nodes.SetPermissions($"{root}/control", new XenstorePermission(id, XenstoreRights.None));
         nodes.Write($"{root}/control/shutdown", "");
 
+        nodes.Write($"{VmRoot}/{domain.Key.Uuid}/start_time", StartTimeOf(domain));
+        nodes.Write($"/libxl/{id}/type", domain.Type == GuestType.PVH ? "pvh" : "pv");
+    }
+
+    private static void WriteNames(XenstoreBatch nodes, DomainPublication domain)
+    {
+        var (root, vm) = ($"/local/domain/{domain.Key.Id}", $"{VmRoot}/{domain.Key.Uuid}");
+        if (domain.Config is { Vifs.Count: 0, Vbds.Count: 0 }) XenstoreDeviceNodes.WriteRoot(nodes, domain.Key.Id); // else it came with the devices
+        nodes.Write($"{root}/vm", vm);
+        nodes.Write($"{root}/name", domain.Name);
         nodes.Write($"{vm}/name", domain.Name);
         nodes.Write($"{vm}/uuid", domain.Key.Uuid.ToString());
-        nodes.Write($"{vm}/start_time", (domain.StartTime.ToUnixTimeMilliseconds() / 1000.0).ToString("F2", CultureInfo.InvariantCulture));
-        nodes.Write($"/libxl/{id}/type", domain.Type == GuestType.PVH ? "pvh" : "pv");
-        return nodes;
+        WriteFormer(nodes, domain);
     }
+
+    private static void WriteFormer(XenstoreBatch nodes, DomainPublication domain)
+    {
+        if (domain.FormerUuid is { } former) nodes.Remove($"{VmRoot}/{former}");
+    }
+
+    private static string StartTimeOf(DomainPublication domain) => (domain.StartTime.ToUnixTimeMilliseconds() / 1000.0).ToString("F2", CultureInfo.InvariantCulture);
 
     /// <summary>The device file of a domain's console; null when it has none (yet).</summary>
     private string? FindConsole(DomainKey key) => _store.Read(ConsolePath(key)) is { Length: > 0 } path ? path : null;

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using LightVM.Devices;
 using LightVM.Errors;
+using LightVM.Services;
 
 namespace LightVM.Host.Devices;
 
@@ -20,7 +21,7 @@ internal sealed class RequestServer : SocketServer
         _status = status;
     }
 
-    protected override byte[] Refusal(string reason, int errno) => DeviceDaemonProtocol.WriteError(ErrorIds.DeviceDaemonUnavailable, reason);
+    protected override byte[] Refusal(string reason, int errno) => DaemonProtocol.WriteError(ErrorIds.DeviceDaemonUnavailable, reason);
 
     protected override async Task Serve(Socket client, CancellationToken cancellation)
     {
@@ -36,9 +37,9 @@ internal sealed class RequestServer : SocketServer
                 for (var searched = 0; (end = buffer.AsSpan(searched, filled - searched).IndexOf((byte)'\n')) < 0;)
                 {
                     searched = filled;
-                    if (filled == DeviceDaemonProtocol.MaxLine)
+                    if (filled == DaemonProtocol.MaxLine)
                     {
-                        await Send(client, DeviceDaemonProtocol.WriteError(DeviceDaemonProtocol.RequestInvalid, $"a line has at most {DeviceDaemonProtocol.MaxLine} bytes"), cancellation);
+                        await Send(client, DaemonProtocol.WriteError(DaemonProtocol.RequestInvalid, $"a line has at most {DaemonProtocol.MaxLine} bytes"), cancellation);
                         return;
                     }
 
@@ -69,16 +70,16 @@ internal sealed class RequestServer : SocketServer
             {
                 case DeviceDaemonRequest.Reserve reserve:
                     var macs = _service.Reserve(reserve.Uuid, reserve.Devices);
-                    return DeviceDaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteMacs(json, macs));
+                    return DaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteMacs(json, macs));
                 case DeviceDaemonRequest.Release release:
                     _service.Release(release.Uuid, release.Devices);
                     break;
                 case DeviceDaemonRequest.Status:
                     var status = _status();
-                    return DeviceDaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteStatus(json, status));
+                    return DaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteStatus(json, status));
                 case DeviceDaemonRequest.AttachDisk attach:
                     var (major, minor) = _service.AttachDisk(attach.Disk);
-                    return DeviceDaemonProtocol.WriteOk(json =>
+                    return DaemonProtocol.WriteOk(json =>
                     {
                         json.WriteNumber("major", major);
                         json.WriteNumber("minor", minor);
@@ -88,7 +89,7 @@ internal sealed class RequestServer : SocketServer
                     break;
                 case DeviceDaemonRequest.QueryDisk query:
                     var target = _service.QueryDisk(query.Major, query.Minor);
-                    return DeviceDaemonProtocol.WriteOk(json => json.WriteString("target", target));
+                    return DaemonProtocol.WriteOk(json => json.WriteString("target", target));
                 case DeviceDaemonRequest.AttachNetwork attach:
                     _service.AttachInterface(attach.Interface, attach.Bridge);
                     break;
@@ -97,20 +98,20 @@ internal sealed class RequestServer : SocketServer
                     break;
             }
 
-            return DeviceDaemonProtocol.WriteOk(_ => { });
+            return DaemonProtocol.WriteOk(_ => { });
         }
-        catch (DeviceDaemonRefusal refusal)
+        catch (DaemonRefusal refusal)
         {
-            return DeviceDaemonProtocol.WriteError(refusal.Id, refusal.Message);
+            return DaemonProtocol.WriteError(refusal.Id, refusal.Message);
         }
         catch (LvmException error)
         {
-            return DeviceDaemonProtocol.WriteError(error.ErrorId, error.Errno is { } errno ? $"{error.Problem} ({ErrnoText.Describe(errno)})" : error.Problem);
+            return DaemonProtocol.WriteError(error.ErrorId, error.Errno is { } errno ? $"{error.Problem} ({ErrnoText.Describe(errno)})" : error.Problem);
         }
         catch (Exception error)
         {
             Log.Error($"{Name}: {error}");
-            return DeviceDaemonProtocol.WriteError(ErrorIds.DeviceFailure, $"the device daemon failed: {error.Message.TrimEnd('.')}");
+            return DaemonProtocol.WriteError(ErrorIds.DeviceFailure, $"the device daemon failed: {error.Message.TrimEnd('.')}");
         }
     }
 }

@@ -97,7 +97,7 @@ int lvm_domain_set_affinity(lvm_xen *handle, uint32_t domid, uint32_t vcpu, cons
     return error;
 }
 
-int lvm_domain_set_limits(lvm_xen *handle, uint32_t domid, const struct lvm_shape *shape, uint64_t max_memory_kib)
+int lvm_domain_set_max_memory(lvm_xen *handle, uint32_t domid, const struct lvm_shape *shape, uint64_t max_memory_kib)
 {
     int error = LVM_CALL(xc_domain_setmaxmem(handle->xc, domid, max_memory_kib));
     if (!error && shape->type == LVM_PV) /* the size that a PV guest is told of by its memory map */
@@ -107,6 +107,19 @@ int lvm_domain_set_limits(lvm_xen *handle, uint32_t domid, const struct lvm_shap
         uint64_t pool_kib = 1024ull * shape->vcpus + 8ull * (max_memory_kib / 1024);
         error = LVM_CALL(xc_set_paging_mempool_size(handle->xc, domid, (pool_kib + 1023) / 1024 * 1024 * 1024));
     }
+    return error;
+}
+
+int lvm_domain_set_uuid(lvm_xen *handle, uint32_t domid, const uint8_t uuid[16])
+{
+    xen_domain_handle_t value;
+    memcpy(value, uuid, sizeof value);
+    return LVM_CALL(xc_domain_sethandle(handle->xc, domid, value));
+}
+
+int lvm_domain_set_limits(lvm_xen *handle, uint32_t domid, const struct lvm_shape *shape, uint64_t max_memory_kib)
+{
+    int error = lvm_domain_set_max_memory(handle, domid, shape, max_memory_kib);
     if (!error) /* TSC mode 0: native where it is safe, emulated where it is not */
         error = LVM_CALL(xc_domain_set_tsc_info(handle->xc, domid, 0, 0, 0, 0));
     if (!error)

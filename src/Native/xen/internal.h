@@ -41,6 +41,7 @@ static inline int lvm_result(long rc)
 #define LVM_CALL(expression) (errno = 0, lvm_result(expression))
 
 int lvm_pvh_prepare(lvm_image *image);     /* memory layout and ports, before memory is allocated */
+int lvm_pvh_adopt(lvm_image *image, uint32_t held_mib); /* memory that is there already; gives back what is too much */
 int lvm_pvh_add_acpi(lvm_image *image);    /* tables, after the kernel was parsed */
 
 /* --- Xen 4.17 to 4.20 ----------------------------------------------------------------------------------------- */

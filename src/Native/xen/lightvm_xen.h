@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LVM_ABI_VERSION 2
+#define LVM_ABI_VERSION 3
 #define LVM_NO_ERRNO (-4096) /* failed, and libxc did not say by what errno: see the log */
 #define LVM_API __attribute__((visibility("default")))
 
@@ -71,6 +71,10 @@ LVM_API int lvm_domain_create(lvm_xen *handle, const struct lvm_shape *shape, ui
 LVM_API int lvm_domain_set_affinity(lvm_xen *handle, uint32_t domid, uint32_t vcpu, const uint32_t *cpus, uint32_t count);
 LVM_API int lvm_domain_set_limits(lvm_xen *handle, uint32_t domid, const struct lvm_shape *shape,
                                   uint64_t max_memory_kib);
+/* Its limits as of now on, without what its guest sees of CPU and time. */
+LVM_API int lvm_domain_set_max_memory(lvm_xen *handle, uint32_t domid, const struct lvm_shape *shape,
+                                      uint64_t max_memory_kib);
+LVM_API int lvm_domain_set_uuid(lvm_xen *handle, uint32_t domid, const uint8_t uuid[16]);
 LVM_API int lvm_domain_alloc_port(lvm_xen *handle, uint32_t domid, uint32_t remote); /* the guest's port */
 LVM_API int lvm_domain_pause(lvm_xen *handle, uint32_t domid);
 LVM_API int lvm_domain_unpause(lvm_xen *handle, uint32_t domid);
@@ -79,6 +83,16 @@ LVM_API int lvm_domain_destroy(lvm_xen *handle, uint32_t domid);
 
 /* --- image.c: a domain's image under construction, in the order in which the functions are called ---------------- */
 LVM_API int lvm_image_new(lvm_xen *handle, uint32_t domid, const struct lvm_shape *shape, lvm_image **image);
+/* The machine frames that a PV guest's memory is made of, in the guest's order: fills up to max runs of neighbours, and returns how many
+ * there are. None of a PVH guest, whose frames are numbered by the hypervisor. */
+struct lvm_frame_run {
+    uint64_t first, count;
+};
+LVM_API int lvm_image_frames(lvm_image *image, struct lvm_frame_run *runs, uint32_t max);
+/* In the place of lvm_image_new(), for memory that lvm_image_new() has allocated, in this process or another: held_mib MiB, of which those
+ * that the shape does not want are given back. */
+LVM_API int lvm_image_adopt(lvm_xen *handle, uint32_t domid, const struct lvm_shape *shape, uint32_t held_mib,
+                            const struct lvm_frame_run *runs, uint32_t count, lvm_image **image);
 /* kernel and ramdisk must stay where they are until lvm_image_free(). */
 LVM_API int lvm_image_parse(lvm_image *image, const void *kernel, size_t kernel_size, const void *ramdisk,
                             size_t ramdisk_size, const char *command_line);

@@ -15,6 +15,17 @@
 #define SPECIAL_PAGES_BASE (((uint64_t)X86_HVM_END_SPECIAL_REGION - X86_HVM_NR_SPECIAL_PAGES) * PAGE)
 
 
+/* Where memory ends below the hole, and above 4 GiB: 0 where there is none. */
+static uint64_t low_end(uint64_t memory)
+{
+    return memory < ACPI_BASE ? memory : ACPI_BASE;
+}
+
+static uint64_t high_end(uint64_t memory)
+{
+    return memory > ACPI_BASE ? 4 * GIB + (memory - ACPI_BASE) : 0;
+}
+
 int lvm_pvh_prepare(lvm_image *image)
 {
     struct xc_dom_image *dom = image->dom;
@@ -23,9 +34,35 @@ int lvm_pvh_prepare(lvm_image *image)
     dom->target_pages = memory / PAGE;
     dom->mmio_start = ACPI_BASE;
     dom->mmio_size = 4 * GIB - ACPI_BASE;
-    dom->lowmem_end = memory < ACPI_BASE ? memory : ACPI_BASE;
-    dom->highmem_end = memory > ACPI_BASE ? 4 * GIB + (memory - ACPI_BASE) : 0;
+    dom->lowmem_end = low_end(memory);
+    dom->highmem_end = high_end(memory);
     return 0;
+}
+
+static int give_back(lvm_image *image, uint64_t begin, uint64_t end)
+{
+    xen_pfn_t pages[1024];
+    int error = 0;
+    for (uint64_t page = begin / PAGE; page < end / PAGE && !error;) {
+        unsigned long count = 0;
+        while (count < sizeof pages / sizeof *pages && page < end / PAGE)
+            pages[count++] = page++;
+        error = LVM_CALL(xc_domain_decrease_reservation_exact(image->handle->xc, image->domid, count, 0, pages));
+    }
+    return error;
+}
+
+int lvm_pvh_adopt(lvm_image *image, uint32_t held_mib)
+{
+    struct xc_dom_image *dom = image->dom;
+    uint64_t held = (uint64_t)held_mib << 20;
+    if (held_mib < image->shape.memory_mib)
+        return -ENOMEM;
+    dom->p2m_size = (dom->highmem_end ? dom->highmem_end : dom->lowmem_end) / PAGE;
+    int error = give_back(image, dom->lowmem_end, low_end(held));
+    if (!error && high_end(held))
+        error = give_back(image, dom->highmem_end ? dom->highmem_end : 4 * GIB, high_end(held));
+    return error;
 }
 
 /* --- ACPI 5.0 tables (ACPI specification 5.0, chapter 5.2) ------------------------------------------------------- */

@@ -1,4 +1,5 @@
 using LightVM.Contract;
+using LightVM.Hosts;
 using LightVM.Xen;
 
 [assembly: CollectionBehavior(DisableTestParallelization = true)] // one Xen, and tests that count what is left on it
@@ -19,6 +20,12 @@ public sealed class XenLifecycleContract(XenContractHost host) : LifecycleContra
 
 /// <summary>The contract of saving and restoring, kept by a real Xen.</summary>
 public sealed class XenSaveContract(XenContractHost host) : SaveContract(host), IClassFixture<XenContractHost>;
+
+/// <summary>The contract of pools, kept by a real Xen.</summary>
+public sealed class XenPoolContract(XenContractHost host) : PoolContract(host), IClassFixture<XenContractHost>
+{
+    protected override LvmHost OpenOther() => LvmHost.OpenXen();
+}
 
 public sealed class XenContractHost : ContractHost
 {

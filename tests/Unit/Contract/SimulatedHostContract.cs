@@ -2,6 +2,7 @@ using LightVM.Configuration;
 using LightVM.Contract;
 using LightVM.Domains;
 using LightVM.Errors;
+using LightVM.Hosts;
 using LightVM.Simulation;
 
 namespace LightVM.Unit.Contract;
@@ -14,6 +15,12 @@ public sealed class SimulatedDeviceContract() : DeviceContract(new SimulatedCont
 
 /// <summary>The contract of saving and restoring, kept by the simulated host.</summary>
 public sealed class SimulatedSaveContract() : SaveContract(new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions())));
+
+/// <summary>The contract of pools, kept by the simulated host.</summary>
+public sealed class SimulatedPoolContract() : PoolContract(new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions())))
+{
+    protected override LvmHost OpenOther() => ((SimulatedContractHost)Contract).OpenOther();
+}
 
 /// <summary>The contract of domains' ends, kept by the simulated host.</summary>
 public sealed class SimulatedLifecycleContract() : LifecycleContract(new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions())))
@@ -45,6 +52,9 @@ internal sealed class SimulatedContractHost : ContractHost
         _machine = machine;
         Kernel = WriteFile("tiny.elf", SimulatedKernel.Create());
     }
+
+    /// <summary>Another host over the same machine.</summary>
+    public LvmHost OpenOther() => new(new SimulatedHypervisor(_machine), new UnownedDirectory(Directory), new UnownedBus(Bus));
 
     public override string Kernel { get; }
 

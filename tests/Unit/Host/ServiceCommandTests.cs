@@ -11,7 +11,7 @@ public sealed class ServiceCommandTests : IDisposable
     [Fact]
     public void The_device_daemon_is_listed_started_and_stopped()
     {
-        Assert.Equal(["Stopped"], _lightvm.Run("service", "list", "--json").Json.EnumerateArray().Select(service => service.GetProperty("state").GetString()));
+        Assert.Equal(["Stopped", "Stopped"], _lightvm.Run("service", "list", "--json").Json.EnumerateArray().Select(service => service.GetProperty("state").GetString()));
         var started = _lightvm.Run("service", "start", "--json", "devd").Json[0];
         Assert.Equal(("devd", "Running", Environment.ProcessId), (started.GetProperty("name").GetString(), started.GetProperty("state").GetString(), started.GetProperty("process").GetInt32()));
         Assert.Equal(0, _lightvm.Run("service", "start", "devd").ExitCode); // it runs

@@ -27,9 +27,15 @@ internal sealed class WatchfulHypervisor(SimulatedMachine machine) : IHypervisor
 
     public void SetLimits(uint id, in DomainShape shape, long maxMemoryKiB) => _inner.SetLimits(id, shape, maxMemoryKiB);
 
+    public void SetMaxMemory(uint id, in DomainShape shape, long maxMemoryKiB) => _inner.SetMaxMemory(id, shape, maxMemoryKiB);
+
+    public void SetUuid(uint id, Guid uuid) => _inner.SetUuid(id, uuid);
+
     public uint AllocateEventChannel(uint id, uint remote) => _inner.AllocateEventChannel(id, remote);
 
     public IDomainImage AllocateMemory(uint id, in DomainShape shape, long memoryKiB, in GuestPorts ports) => _inner.AllocateMemory(id, shape, memoryKiB, ports);
+
+    public IDomainImage AdoptMemory(uint id, in DomainShape shape, long heldKiB, IReadOnlyList<FrameRun> frames, long memoryKiB, in GuestPorts ports) => _inner.AdoptMemory(id, shape, heldKiB, frames, memoryKiB, ports);
 
     public void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation) => _inner.SaveDomain(id, stream, control, cancellation);
 

@@ -2,6 +2,7 @@ using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using LightVM.Configuration;
+using LightVM.Services;
 using LightVM.Devices;
 using LightVM.Errors;
 
@@ -86,7 +87,7 @@ public sealed class DeviceDaemonProtocolTests
     [InlineData("[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]", "RequestInvalid")]
     public void What_cannot_be_understood_is_refused_with_an_id(string line, string id)
     {
-        var refusal = Assert.Throws<DeviceDaemonRefusal>(() => DeviceDaemonProtocol.ReadRequest(Encoding.UTF8.GetBytes(line)));
+        var refusal = Assert.Throws<DaemonRefusal>(() => DeviceDaemonProtocol.ReadRequest(Encoding.UTF8.GetBytes(line)));
         Assert.Equal(id, refusal.Id);
         Assert.NotEmpty(refusal.Message);
     }
@@ -96,7 +97,7 @@ public sealed class DeviceDaemonProtocolTests
     {
         var disk = new DiskConfig(new string('x', DeviceDaemonProtocol.MaxPath + 1), DiskType.File, "", DiskAccess.ReadOnly);
 
-        Assert.Equal(ErrorIds.DiskInvalid, Assert.Throws<DeviceDaemonRefusal>(() => DeviceDaemonProtocol.ReadRequest(DeviceDaemonProtocol.Write(new DeviceDaemonRequest.AttachDisk(disk)))).Id);
+        Assert.Equal(ErrorIds.DiskInvalid, Assert.Throws<DaemonRefusal>(() => DeviceDaemonProtocol.ReadRequest(DeviceDaemonProtocol.Write(new DeviceDaemonRequest.AttachDisk(disk)))).Id);
     }
 
     [Fact]
@@ -119,19 +120,19 @@ public sealed class DeviceDaemonProtocolTests
     public void Answers_are_read_as_they_were_written()
     {
         var macs = new[] { "00:16:3e:00:00:01", "00:16:3e:00:00:02" };
-        Assert.Equal(macs, DeviceDaemonProtocol.ReadAnswer(DeviceDaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteMacs(json, macs)), DeviceDaemonProtocol.ReadMacs));
+        Assert.Equal(macs, DeviceDaemonProtocol.ReadAnswer(DaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteMacs(json, macs)), DeviceDaemonProtocol.ReadMacs));
 
         var status = new DeviceDaemonStatus("0.1.0", 42, new DateTimeOffset(2026, 11, 1, 2, 3, 4, TimeSpan.Zero), 1, 2, 3, 4, 5);
-        Assert.Equal(status, DeviceDaemonProtocol.ReadAnswer(DeviceDaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteStatus(json, status)), DeviceDaemonProtocol.ReadStatus));
+        Assert.Equal(status, DeviceDaemonProtocol.ReadAnswer(DaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteStatus(json, status)), DeviceDaemonProtocol.ReadStatus));
     }
 
     [Fact]
     public void Errors_keep_their_ids()
     {
-        var error = Assert.Throws<LvmException>(() => DeviceDaemonProtocol.ReadAnswer(DeviceDaemonProtocol.WriteError(ErrorIds.BridgeNotFound, "there is no bridge 'x'"), _ => 0));
+        var error = Assert.Throws<LvmException>(() => DeviceDaemonProtocol.ReadAnswer(DaemonProtocol.WriteError(ErrorIds.BridgeNotFound, "there is no bridge 'x'"), _ => 0));
         Assert.Equal((ErrorIds.BridgeNotFound, "there is no bridge 'x'"), (error.ErrorId, error.Problem));
 
-        error = Assert.Throws<LvmException>(() => DeviceDaemonProtocol.ReadAnswer(DeviceDaemonProtocol.WriteError("SomethingNew", "no"), _ => 0));
+        error = Assert.Throws<LvmException>(() => DeviceDaemonProtocol.ReadAnswer(DaemonProtocol.WriteError("SomethingNew", "no"), _ => 0));
         Assert.Equal(ErrorIds.DeviceFailure, error.ErrorId);
         Assert.Contains("SomethingNew", error.Message, StringComparison.Ordinal);
     }
@@ -157,7 +158,7 @@ public sealed class DeviceDaemonProtocolTests
         {
             DeviceDaemonProtocol.ReadRequest(line);
         }
-        catch (DeviceDaemonRefusal)
+        catch (DaemonRefusal)
         {
             // As good an end as any.
         }

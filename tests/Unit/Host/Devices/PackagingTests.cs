@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using LightVM.Configuration;
+using LightVM.Services;
 using LightVM.Devices;
 using LightVM.Host;
 
@@ -65,9 +66,9 @@ public sealed partial class PackagingTests
             foreach (Match member in AnyMember().Matches(text)) Assert.Contains(member.Groups[1].Value, Page, StringComparison.Ordinal);
         }
 
-        var status = DeviceDaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteStatus(json, new DeviceDaemonStatus("0", 0, default, 0, 0, 0, 0, 0)));
+        var status = DaemonProtocol.WriteOk(json => DeviceDaemonProtocol.WriteStatus(json, new DeviceDaemonStatus("0", 0, default, 0, 0, 0, 0, 0)));
         foreach (Match member in AnyMember().Matches(System.Text.Encoding.UTF8.GetString(status))) Assert.Contains(member.Groups[1].Value, Page, StringComparison.Ordinal);
-        Assert.Contains(DeviceDaemonProtocol.MaxLine.ToString(System.Globalization.CultureInfo.InvariantCulture), Page, StringComparison.Ordinal);
+        Assert.Contains(DaemonProtocol.MaxLine.ToString(System.Globalization.CultureInfo.InvariantCulture), Page, StringComparison.Ordinal);
         Assert.Contains($"\"LightVM {CommandLine.Version}\"", Page, StringComparison.Ordinal);
     }
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Net.Sockets;
 using System.Text;
 using LightVM.Configuration;
+using LightVM.Services;
 using LightVM.Devices;
 using LightVM.Errors;
 using LightVM.Host.Devices;
@@ -170,7 +171,7 @@ public sealed class SocketTests : IDisposable
         StartRequests();
         using var client = Connect(RequestPath);
 
-        client.Send(new byte[DeviceDaemonProtocol.MaxLine]);
+        client.Send(new byte[DaemonProtocol.MaxLine]);
 
         Assert.Contains("RequestInvalid", ReadLine(client), StringComparison.Ordinal);
         Assert.Equal(0, client.Receive(new byte[1]));
@@ -183,7 +184,7 @@ public sealed class SocketTests : IDisposable
         using var client = Connect(RequestPath);
         const string Request = "{\"version\":1,\"request\":\"status\"}";
 
-        Send(client, new string(' ', DeviceDaemonProtocol.MaxLine - Request.Length - 1) + Request + "\n");
+        Send(client, new string(' ', DaemonProtocol.MaxLine - Request.Length - 1) + Request + "\n");
 
         Assert.Contains("\"pid\"", ReadLine(client), StringComparison.Ordinal);
     }

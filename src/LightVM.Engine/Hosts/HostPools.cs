@@ -1,0 +1,115 @@
+using System.Diagnostics;
+using LightVM.Configuration;
+using LightVM.Devices;
+using LightVM.Domains;
+using LightVM.Errors;
+using LightVM.Pools;
+
+namespace LightVM.Hosts;
+
+/// <summary>
+/// Domains that were made before they were asked for. As long as the pool daemon runs, <see cref="LvmHost.CreateDomain"/> uses a shell by
+/// itself where one fits (<see cref="Domain.Creation"/> says so), and creates in full where none does.
+/// </summary>
+public sealed class HostPools
+{
+    private readonly HostContext _host;
+    private readonly IPoolService _service;
+
+    internal HostPools(HostContext host, IPoolService service)
+    {
+        _host = host;
+        _service = service;
+    }
+
+    /// <summary>All pools, by name. Errors: PoolDaemonUnavailable.</summary>
+    public IReadOnlyList<Pool> List() => _service.List();
+
+    /// <summary>A pool. Errors: PoolNotFound, PoolDaemonUnavailable.</summary>
+    public Pool Get(string name) =>
+        List().FirstOrDefault(pool => pool.Name == name) ?? throw new LvmException(ErrorIds.PoolNotFound, $"there is no pool '{name}'");
+
+    /// <summary>
+    /// Begins a pool, which outlasts the daemon; its shells are made in the background. Errors: PoolExists, PoolInvalid, BridgeNotFound,
+    /// Kernel…, Image…, PoolDaemonUnavailable.
+    /// </summary>
+    public Pool Add(PoolDefinition pool) => Named("add pool", pool.Name, () => _service.Add(pool.Checked()));
+
+    /// <summary>Changes how many shells a pool keeps; its flavour stays as it is. Errors: PoolNotFound, PoolInvalid, PoolDaemonUnavailable.</summary>
+    public Pool Set(PoolDefinition pool) => Named("change pool", pool.Name, () => _service.Set(pool));
+
+    /// <summary>Ends a pool and destroys its shells. Domains that were made of them stay. Errors: PoolNotFound, PoolDaemonUnavailable.</summary>
+    public void Remove(string name)
+    {
+        try
+        {
+            _service.Remove(name);
+        }
+        catch (LvmException error)
+        {
+            throw error.During("remove pool", name);
+        }
+    }
+
+    /// <summary>
+    /// Has the daemon create a domain, as Chaos' shell daemon did; by <see cref="LvmHost.CreateDomain"/> the caller does it itself, which is
+    /// quicker. Errors: those of a creation, PoolDaemonUnavailable.
+    /// </summary>
+    public Domain CreateDomain(DomainConfig config, CancellationToken cancellation = default)
+    {
+        try
+        {
+            var (id, record) = _service.Create(config, cancellation);
+            var info = _host.Hypervisor.FindDomain(id) ?? throw new LvmException(ErrorIds.DomainGone, "it was removed while it was being started");
+            _host.Directory.Refresh();
+            return _host.Describe(info, DateTimeOffset.UtcNow) with { Creation = record };
+        }
+        catch (LvmException error)
+        {
+            throw error.During("create", config.Name);
+        }
+    }
+
+    /// <summary>Makes a domain of a shell; null where there is none that fits.</summary>
+    internal Domain? TryCreate(DomainConfig config, CancellationToken cancellation)
+    {
+        if (!_service.IsThere || config.DeviceMethod == DeviceMethod.Noxs) return null;
+        var begin = Stopwatch.GetTimestamp();
+        if (_service.Take(ShellRequest.Of(config)) is not { } shell) return null;
+        var isUsed = false;
+        try
+        {
+            using var activity = DomainCreation.Activities.StartActivity("create");
+            activity?.SetTag("lightvm.domain.name", config.Name);
+            using var hold = _host.Directory.HoldDomain(shell.Uuid, HostContext.HoldPatience);
+            using var own = config.Uuid is { } uuid && uuid != shell.Uuid ? _host.Directory.HoldDomain(uuid, HostContext.HoldPatience) : null;
+            using var reservation = DomainCreation.CheckDirectory(_host.ForCreation, config);
+            if (DomainCreation.RunShell(_host.ForCreation, config, shell, begin, ref isUsed, cancellation) is not var (key, record)) return null;
+            if (!config.Paused) _host.AwaitReturn(key, config, shell.InUse.Select(id => new DeviceId(DeviceKind.Network, id)).ToArray(), cancellation);
+            return _host.DescribeNew(key, config.Name, record, "create");
+        }
+        catch (LvmException error)
+        {
+            throw error.During("create", config.Name);
+        }
+        finally
+        {
+            _service.GiveBack(shell, isUsed);
+        }
+    }
+
+    internal void Dispose() => _service.Dispose();
+
+    private Pool Named(string operation, string name, Action change)
+    {
+        try
+        {
+            change();
+            return Get(name);
+        }
+        catch (LvmException error)
+        {
+            throw error.During(operation, name);
+        }
+    }
+}

@@ -1,0 +1,454 @@
+using LightVM.Configuration;
+using LightVM.Devices;
+using LightVM.Domains;
+using LightVM.Errors;
+using LightVM.Hosts;
+using LightVM.Hypervisor;
+using LightVM.Linux;
+
+namespace LightVM.Pools;
+
+/// <summary>How pools are kept.</summary>
+internal sealed record PoolKeeperOptions
+{
+    /// <summary>Memory of the host that shells leave free, MiB.</summary>
+    public int ReserveMiB { get; init; } = 256;
+
+    /// <summary>How long shells that were handed out may keep a new one from being begun.</summary>
+    public TimeSpan Courtesy { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>When to look again whether the host has memory by now: nobody tells.</summary>
+    public TimeSpan MemoryCheck { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long whoever holds a shell may keep it from being looked at.</summary>
+    public TimeSpan HoldPatience { get; init; } = TimeSpan.FromSeconds(30);
+}
+
+/// <summary>
+/// Keeps pools of shells: makes them, one at a time and in the background, hands each out once, and finds out what became of those that
+/// somebody left who had them. All that must outlast it is in /run and in the store of definitions. Members may be called from several
+/// threads; none but <see cref="Run"/>, <see cref="Open"/>, <see cref="Remove"/> and <see cref="Leave"/> takes long.
+/// </summary>
+internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperOptions options, Action<string> log, TimeProvider? clock = null) : IDisposable
+{
+    private readonly TimeProvider _time = clock ?? TimeProvider.System;
+    private readonly object _lock = new();
+    private readonly SortedDictionary<string, PoolState> _pools = new(StringComparer.Ordinal);
+    private readonly Dictionary<Guid, Loan> _lent = [];
+    private bool _disposed;
+
+    private IShellRecords Records => host.Directory.Shells;
+
+    /// <summary>Shells that wait, and those that were handed out.</summary>
+    public (int Pools, int Ready, int Lent) Counts
+    {
+        get
+        {
+            lock (_lock) return (_pools.Count, _pools.Values.Sum(pool => pool.Ready.Count), _lent.Count);
+        }
+    }
+
+    /// <summary>Learns which pools there are, and takes over the shells of whoever kept them before: those that are whole. The others are destroyed.</summary>
+    public void Open()
+    {
+        var (definitions, problems) = store.Load();
+        foreach (var problem in problems) log(problem);
+        lock (_lock)
+        {
+            foreach (var definition in definitions) _pools.TryAdd(definition.Name, new PoolState(definition, _time));
+        }
+
+        var shells = Records.List();
+        foreach (var shell in shells.OrderBy(shell => shell.Made)) Recover(shell.Uuid, "it was found");
+        if (shells.Count > 0) log($"{shells.Count} shells were found, {Counts.Ready} of them are kept");
+    }
+
+    public IReadOnlyList<Pool> List()
+    {
+        lock (_lock) return _pools.Values.Select(pool => pool.Describe()).ToList();
+    }
+
+    /// <summary>Begins a pool. Errors: PoolExists, PoolInvalid, and those of its kernel or image.</summary>
+    public void Add(PoolDefinition definition)
+    {
+        definition.Checked();
+        var state = new PoolState(definition, _time);
+        try
+        {
+            lock (_lock) RequireFree(definition.Name);
+            // What could never be made is refused at once.
+            if (definition.Flavour.Image is not null) state.Image = LoadImage(definition.Flavour);
+            if (definition.Flavour.Kernel is { } kernel && definition.Flavour.Kind == ShellKind.Built) host.ForCreation.Images.LoadKernel(kernel).Image.CheckFits(definition.Flavour.Type, definition.Flavour.AddressSize, definition.Flavour.MemoryMiB, 0, kernel);
+            foreach (var bridge in definition.Flavour.Bridges)
+            {
+                if (bridge is not null && !host.Bus.ListBridges().Contains(bridge)) throw new LvmException(ErrorIds.BridgeNotFound, $"there is no bridge '{bridge}'");
+            }
+
+            lock (_lock)
+            {
+                RequireFree(definition.Name);
+                store.Save(definition);
+                _pools.Add(definition.Name, state);
+                Monitor.PulseAll(_lock);
+            }
+        }
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Changes a pool's numbers; its flavour stays. Errors: PoolNotFound, PoolInvalid.</summary>
+    public void Set(PoolDefinition definition)
+    {
+        lock (_lock)
+        {
+            var pool = Require(definition.Name);
+            var changed = (pool.Definition with { Minimum = definition.Minimum, Maximum = definition.Maximum, MemoryBudgetMiB = definition.MemoryBudgetMiB }).Checked();
+            store.Save(changed);
+            pool.Definition = changed;
+            Monitor.PulseAll(_lock);
+        }
+    }
+
+    /// <summary>Ends a pool, and destroys its shells; those that were handed out become domains all the same. Errors: PoolNotFound.</summary>
+    public void Remove(string name)
+    {
+        PoolState pool;
+        lock (_lock)
+        {
+            pool = Require(name);
+            store.Remove(name);
+            _pools.Remove(name);
+            pool.IsRemoved = true;
+            Monitor.PulseAll(_lock);
+        }
+
+        while (pool.Ready.TryDequeue(out var shell)) Destroy(shell);
+        lock (_lock)
+        {
+            if (pool.Making == 0) pool.Dispose(); // else who makes one does
+        }
+    }
+
+    /// <summary>Hands out the shell that fits best; null where none is ready.</summary>
+    /// <param name="client">Who gets it: told again when they leave.</param>
+    public ShellRecord? Take(ShellRequest request, object client)
+    {
+        List<ShellRecord>? stale = null;
+        ShellRecord? taken = null;
+        lock (_lock)
+        {
+            PoolState? first = null;
+            foreach (var pool in _pools.Values.Where(pool => pool.Flavour.Fits(request)).OrderBy(pool => pool.Flavour.Rank))
+            {
+                first ??= pool;
+                // A kernel that was replaced would not be the one that is asked for.
+                var stamp = pool.Flavour.Kind == ShellKind.Built ? pool.Flavour.Stamp() : null;
+                while (taken is null && pool.Ready.TryDequeue(out var shell))
+                {
+                    if (stamp is null || shell.Stamp == stamp) taken = shell;
+                    else (stale ??= []).Add(shell);
+                }
+
+                if (taken is null) continue;
+                pool.NoteRequest(isHit: true);
+                pool.Lent++;
+                _lent.Add(taken.Uuid, new Loan(taken, pool, client, _time.GetTimestamp()));
+                break;
+            }
+
+            if (taken is null) first?.NoteRequest(isHit: false);
+            if (first is not null) Monitor.PulseAll(_lock);
+        }
+
+        if (stale is not null) ThreadPool.QueueUserWorkItem(_ => stale.ForEach(Destroy));
+        if (taken is not null) CrashPoint.Reach(ShellCrashPoints.Lent);
+        return taken;
+    }
+
+    /// <summary>A shell that was handed out has been used up, or was left as it was.</summary>
+    public void GiveBack(Guid uuid, object client, bool isUsed)
+    {
+        lock (_lock)
+        {
+            if (!_lent.TryGetValue(uuid, out var loan) || loan.Client != client) return;
+            End(loan);
+        }
+
+        if (!isUsed) Recover(uuid, "it was given back");
+    }
+
+    /// <summary>A client is gone: what it did not finish is destroyed, and what it did not begin is kept.</summary>
+    public void Leave(object client)
+    {
+        Loan[] left;
+        lock (_lock)
+        {
+            left = _lent.Values.Where(loan => loan.Client == client).ToArray();
+            foreach (var loan in left) End(loan);
+        }
+
+        foreach (var loan in left) Recover(loan.Shell.Uuid, "whoever had it is gone");
+    }
+
+    /// <summary>Makes shells, until it is cancelled.</summary>
+    public void Run(CancellationToken cancellation)
+    {
+        using var wake = cancellation.Register(() =>
+        {
+            lock (_lock) Monitor.PulseAll(_lock);
+        });
+        while (!cancellation.IsCancellationRequested) Work(cancellation, wait: true);
+    }
+
+    /// <summary>Does the next thing that there is to do; false where nothing is.</summary>
+    internal bool Work(CancellationToken cancellation, bool wait = false)
+    {
+        PoolState? pool;
+        ShellRecord? surplus = null;
+        lock (_lock)
+        {
+            pool = Next(out var delay);
+            if (pool is null)
+            {
+                if (wait && !cancellation.IsCancellationRequested) Monitor.Wait(_lock, delay);
+                return false;
+            }
+
+            if (IsTooMany(pool)) surplus = pool.Ready.Dequeue();
+            else pool.Making++;
+        }
+
+        if (surplus is not null) Destroy(surplus);
+        else Make(pool, cancellation);
+        return true;
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_disposed) return;
+            _disposed = true;
+            foreach (var pool in _pools.Values) pool.Dispose();
+        }
+    }
+
+    /// <summary>The pool that wants a shell most, or has one too many.</summary>
+    private PoolState? Next(out TimeSpan delay)
+    {
+        delay = Timeout.InfiniteTimeSpan;
+        if (_pools.Values.FirstOrDefault(IsTooMany) is { } rich) return rich;
+        var free = (long?)null;
+        PoolState? poorest = null;
+        foreach (var pool in _pools.Values.Where(pool => pool.Ready.Count + pool.Making < pool.Target))
+        {
+            if (pool.Pause is { Ticks: > 0 } pause)
+            {
+                Shorten(ref delay, pause);
+                continue;
+            }
+
+            free ??= host.Hypervisor.GetInfo().FreeMemoryKiB;
+            if (free / 1024 - options.ReserveMiB < pool.Flavour.MemoryMiB + 1)
+            {
+                pool.Problem = $"a shell needs {pool.Flavour.MemoryMiB} MiB, and of the {free / 1024} MiB that are free {options.ReserveMiB} MiB are reserved";
+                Shorten(ref delay, options.MemoryCheck);
+                continue;
+            }
+
+            if (poorest is null || Need(pool) > Need(poorest)) poorest = pool;
+        }
+
+        // Whoever is making a domain of a shell gets the CPU: unless the next would find none.
+        if (poorest is { Ready.Count: > 0 } && _lent.Count > 0)
+        {
+            var rest = options.Courtesy - _lent.Values.Max(loan => _time.GetElapsedTime(loan.Since));
+            if (rest > TimeSpan.Zero)
+            {
+                Shorten(ref delay, rest);
+                return null;
+            }
+        }
+
+        return poorest;
+
+        static double Need(PoolState pool) => (double)(pool.Target - pool.Ready.Count - pool.Making) / pool.Target;
+
+        static void Shorten(ref TimeSpan delay, TimeSpan other)
+        {
+            if (delay == Timeout.InfiniteTimeSpan || other < delay) delay = other;
+        }
+    }
+
+    private static bool IsTooMany(PoolState pool) => pool.Ready.Count > pool.Definition.Maximum
+        || (pool.Definition.MemoryBudgetMiB is { } budget && pool.Ready.Count > 0 && (long)pool.Ready.Count * pool.Flavour.MemoryMiB > budget);
+
+    private void Make(PoolState pool, CancellationToken cancellation)
+    {
+        var begin = _time.GetTimestamp();
+        ShellRecord? made = null;
+        string? problem = null;
+        try
+        {
+            made = Make(pool.Definition.Name, pool, cancellation);
+        }
+        catch (LvmException error)
+        {
+            problem = error.Message;
+        }
+
+        var isUnwanted = false;
+        lock (_lock)
+        {
+            pool.Making--;
+            if (made is not null)
+            {
+                pool.NoteMade(_time.GetElapsedTime(begin));
+                if (pool.IsRemoved) isUnwanted = true;
+                else pool.Ready.Enqueue(made);
+            }
+            else if (!cancellation.IsCancellationRequested)
+            {
+                pool.NoteFailure(problem!);
+            }
+
+            if (pool is { IsRemoved: true, Making: 0 }) pool.Dispose();
+        }
+
+        if (isUnwanted) Destroy(made!);
+        if (problem is not null && !cancellation.IsCancellationRequested) log(problem);
+    }
+
+    private ShellRecord Make(string name, PoolState pool, CancellationToken cancellation)
+    {
+        var image = pool.Flavour.Image is not null ? pool.Image ??= LoadImage(pool.Flavour) : null;
+        var shell = new ShellRecord
+        {
+            Uuid = Guid.NewGuid(),
+            Pool = name,
+            Flavour = pool.Flavour,
+            Stamp = image?.Stamp ?? pool.Flavour.Stamp(), // before the files are read: what is newer than that makes the shell old
+            InUse = image?.InUse ?? [],
+            Made = _time.GetUtcNow(),
+        };
+        Records.Save(shell);
+        CrashPoint.Reach(ShellCrashPoints.Noted);
+        try
+        {
+            using var saved = image?.OpenStream();
+            var made = DomainCreation.MakeShell(host.ForCreation, shell, saved, id =>
+            {
+                Records.Save(shell with { Id = id });
+                CrashPoint.Reach(ShellCrashPoints.HasDomain);
+            }, cancellation) with { State = ShellState.Ready };
+            CrashPoint.Reach(ShellCrashPoints.Made);
+            Records.Save(made);
+            CrashPoint.Reach(ShellCrashPoints.Ready);
+            return made;
+        }
+        catch (LvmException error)
+        {
+            // One that could not be taken away whole is found again.
+            if (error.LeftBehind is null) Records.Remove(shell.Uuid);
+            throw;
+        }
+    }
+
+    /// <summary>Finds out what became of a shell: one that is whole is kept, one that is not is destroyed, one that is a domain now is none.</summary>
+    private void Recover(Guid uuid, string why)
+    {
+        try
+        {
+            using var hold = host.Directory.HoldDomain(uuid, options.HoldPatience);
+            if (Records.Find(uuid) is not { } shell) return;
+            CrashPoint.Reach(ShellCrashPoints.Found);
+            if (shell.State == ShellState.Ready && IsWhole(shell))
+            {
+                lock (_lock)
+                {
+                    if (_pools.TryGetValue(shell.Pool, out var pool) && pool.Flavour == shell.Flavour && shell.Stamp == shell.Flavour.Stamp())
+                    {
+                        if (!pool.Ready.Any(ready => ready.Uuid == uuid)) pool.Ready.Enqueue(shell);
+                        Monitor.PulseAll(_lock);
+                        return;
+                    }
+                }
+            }
+
+            log($"shell {shell.Key} of pool '{shell.Pool}' is destroyed: {why}, {shell.State.ToString().ToLowerInvariant()}");
+            DestroyHeld(shell);
+        }
+        catch (LvmException error)
+        {
+            log($"shell {uuid} cannot be looked at: {error.Message}");
+        }
+    }
+
+    /// <summary>Destroys a shell that this keeper has and nobody else is meant to get.</summary>
+    private void Destroy(ShellRecord shell)
+    {
+        try
+        {
+            using var hold = host.Directory.HoldDomain(shell.Uuid, options.HoldPatience);
+            if (Records.TryClaim(shell.Uuid)) DestroyHeld(shell);
+        }
+        catch (LvmException error)
+        {
+            log($"shell {shell.Key} of pool '{shell.Pool}' cannot be destroyed: {error.Message}");
+        }
+    }
+
+    private void DestroyHeld(ShellRecord shell)
+    {
+        CrashPoint.Reach(ShellCrashPoints.Destroying);
+        // Its id may be another domain's by now; its uuid is its own.
+        var domain = host.Hypervisor.ListDomains().Where(domain => domain.State != DomainState.Dying && (domain.Key.Uuid == shell.Uuid || domain.Key.Uuid == shell.Becomes)).Select(domain => (DomainKey?)domain.Key).FirstOrDefault();
+        if (domain is null && shell.Id != 0 && host.Hypervisor.FindDomain(shell.Id) is null or { State: DomainState.Dying }) domain = shell.Key;
+        if (domain is { Id: > 0 } key)
+        {
+            if (DomainCreation.UndoShell(host.ForCreation, shell, key) is { } problem) throw new LvmException(ErrorIds.HypervisorFailure, problem);
+        }
+        else
+        {
+            Records.Remove(shell.Uuid);
+        }
+
+        host.Bus.Release(shell.Uuid, shell.Flavour.Bridges.Select((bridge, place) => new NetworkDevice(place, new NetworkConfig(null, null, bridge))).ToArray());
+    }
+
+    private bool IsWhole(ShellRecord shell) => host.Find(shell.Key) is { State: DomainState.Paused } info && info.MemoryKiB >= (shell.Flavour.MemoryMiB - 1) * 1024L;
+
+    private void End(Loan loan)
+    {
+        _lent.Remove(loan.Shell.Uuid);
+        loan.Pool.Lent--;
+        Monitor.PulseAll(_lock);
+    }
+
+    private static PoolImage LoadImage(PoolFlavour flavour)
+    {
+        var image = PoolImage.Load(flavour);
+        try
+        {
+            return PoolFlavour.Of(image.Config, ShellKind.Snapshot, flavour.Image) == flavour ? image : throw new LvmException(ErrorIds.PoolInvalid, $"the image '{flavour.Image}' is of another domain than it was");
+        }
+        catch
+        {
+            image.Dispose();
+            throw;
+        }
+    }
+
+    private void RequireFree(string name)
+    {
+        if (_pools.ContainsKey(name)) throw new LvmException(ErrorIds.PoolExists, $"there is a pool '{name}' already");
+    }
+
+    private PoolState Require(string name) =>
+        _pools.GetValueOrDefault(name) ?? throw new LvmException(ErrorIds.PoolNotFound, $"there is no pool '{name}'");
+
+    private sealed record Loan(ShellRecord Shell, PoolState Pool, object Client, long Since);
+}
