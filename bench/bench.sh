@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# bench.sh [--others LIST] [--device-others LIST] [--image-others LIST] [--samples N] [--process-samples N] [--quick]: measures an
+# bench.sh [--others LIST] [--device-others LIST] [--image-others LIST] [--no-moves] [--samples N] [--process-samples N] [--quick]: measures an
 # installed build (artifacts/): process starts and the simulated host on this machine, everything else on its Xen if it is a dom0,
 # else in the lab. `./build.sh bench` builds first. Results: artifacts/bench-results/. README.md beside this file says what the figures mean.
 set -euo pipefail
@@ -8,7 +8,7 @@ tree=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 artifacts=$tree/artifacts
 results=$artifacts/bench-results
 lab_name=bench
-others=0,100,250,500 device_others=0,200 image_others=0,100 samples=40 process_samples=10
+others=0,100,250,500 device_others=0,200 image_others=0,100 samples=40 process_samples=10 moves=1
 
 main() {
   while (($#)); do
@@ -16,6 +16,7 @@ main() {
       --others) others=$2 && shift ;;
       --device-others) device_others=$2 && shift ;;
       --image-others) image_others=$2 && shift ;;
+      --no-moves) moves='' ;;
       --samples) samples=$2 && shift ;;
       --process-samples) process_samples=$2 && shift ;;
       --quick) others=0,20 device_others=0,20 image_others=0,20 samples=10 process_samples=2 ;;
@@ -40,6 +41,7 @@ main() {
   else
     trap '"$tree/tests/Lab/lab.sh" stop "$lab_name" >&2' EXIT
     measure_in_lab
+    [[ -z $moves ]] || measure_moves
   fi
   echo "bench.sh: samples and figures are in ${results#"$tree/"}" >&2
 }
@@ -62,6 +64,22 @@ measure_in_lab() {
   "$tree/tests/Lab/lab.sh" run "$lab_name" --timeout 7200 -- \
     "LIGHTVM_BENCH_OUTPUT=/host/bench-results /lightvm/bench/run-in-lab.sh '$others' $samples $process_samples '$device_others' '$image_others'" </dev/null
   cp "$(lab_share)"/bench-results/* "$results/"
+}
+
+# Guests that move from one lab to another. On a real dom0 there is no other host that could be taken for granted:
+# LightVM.Bench moves --target HOST.
+measure_moves() {
+  "$tree/tests/Lab/lab.sh" stop "$lab_name" >&2
+  lab=$tree/tests/Lab/lab.sh
+  # shellcheck source=../tests/Lab/lib/pair.sh
+  source "$tree/tests/Lab/lib/pair.sh"
+  trap stop_pair EXIT
+  start_pair >&2
+  serve "$east" >&2
+  "$lab" run "$west" --timeout 7200 -- "DOTNET_EnableWriteXorExecute=0 /lightvm/bench/LightVM.Bench moves --target $east_address \
+    --kernel /lightvm/guests/tiny.elf --baseline /lightvm/bench/baseline --output /tmp/moves --samples $((samples / 4)) \
+    --process-samples $(((process_samples + 1) / 2)) --blocks 2" </dev/null
+  for file in moves-samples.csv moves-figures.json; do on "$west" "cat /tmp/moves/$file" >"$results/$file"; done
 }
 
 # The folder of this machine that is /host in the lab.

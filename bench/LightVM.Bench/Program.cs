@@ -61,6 +61,19 @@ images.SetAction(arguments => new ImagesSuite(new ImagesSuiteOptions
     Folder = arguments.GetRequiredValue(folder).FullName,
 }).Run(arguments.GetRequiredValue(output)));
 
+var target = new Option<string>("--target") { Description = "The host that guests move to: a peer that serves moves over TLS, and logins over ssh", Required = true };
+var moves = new Command("moves", "Guests that move from the Xen that runs here to another") { kernel, target, baseline, processSamples, blocks, pause };
+moves.SetAction(arguments => new MovesSuite(new MovesSuiteOptions
+{
+    Kernel = arguments.GetRequiredValue(kernel).FullName,
+    Target = arguments.GetRequiredValue(target),
+    Samples = arguments.GetValue(samples),
+    ProcessSamples = arguments.GetValue(processSamples),
+    Blocks = arguments.GetValue(blocks),
+    PauseMs = arguments.GetValue(pause),
+    Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
+}).Run(arguments.GetRequiredValue(output)));
+
 var simulated = new Command("simulated", "Listing 1,000 simulated domains");
 simulated.SetAction(arguments => SimulatedSuite.Run(arguments.GetValue(samples), arguments.GetRequiredValue(output)));
 
@@ -68,5 +81,5 @@ var starts = new Command("starts", "Starts of processes; not to be run under emu
 starts.SetAction(arguments => StartSuite.Run(
     arguments.GetValue(lightvm)?.FullName, arguments.GetValue(pwsh)?.FullName, arguments.GetRequiredValue(module), arguments.GetValue(samples), arguments.GetRequiredValue(output)));
 
-foreach (var suite in new[] { xen, devices, images, simulated, starts }) root.Subcommands.Add(suite);
+foreach (var suite in new[] { xen, devices, images, moves, simulated, starts }) root.Subcommands.Add(suite);
 return root.Parse(args).Invoke();

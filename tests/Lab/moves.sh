@@ -8,16 +8,17 @@ here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)
 lab=$here/lab.sh
 artifacts=${LIGHTVM_ARTIFACTS:-$here/../../artifacts}
 rounds=${1:-2}
-readonly west=west east=east west_address=10.9.0.1 east_address=10.9.0.2 plain_port=9000
+# shellcheck source=lib/pair.sh
+source "$here/lib/pair.sh"
 passed=0 failed=0
 
 main() {
-  trap 'for name in $west $east; do "$lab" stop "$name" >/dev/null 2>&1; done' EXIT
-  "$lab" build
-  start "$west" "$west_address"
-  start "$east" "$east_address"
-  admit_each_other
-  for name in $west $east; do serve "$name"; done
+  trap stop_pair EXIT
+  start_pair
+  for name in $west $east; do
+    make_guests "$name"
+    serve "$name"
+  done
 
   for transport in plain tls ssh; do
     for kind in pv pvh; do go_back_and_forth "$kind" "$transport"; done
@@ -29,31 +30,13 @@ main() {
   ((failed == 0))
 }
 
-on() { "$lab" run "$1" --timeout 180 -- "$2" </dev/null; }
-
-start() {
-  "$lab" start "$1" --cpus 1 --memory 2048 --dom0-memory 1024 --lan "$2/24"
-  "$lab" install "$1" "$artifacts"
-  on "$1" 'setsid lightvm devd --log-file /var/log/devd.log >/dev/null 2>&1 </dev/null &
-    for kind in pv pvh; do
+make_guests() {
+  on "$1" 'for kind in pv pvh; do
       pvh=false; [ $kind = pvh ] && pvh=true
       printf "{ \"name\": \"%s\", \"kernel\": \"/lightvm/guests/tiny.elf\", \"memory\": 4, \"vcpus\": 1, \"xen\": { \"pvh\": %s } }" $kind $pvh >/tmp/$kind.json
       printf "{ \"name\": \"linux-%s\", \"kernel\": \"/guests/vmlinux\", \"ramdisk\": \"/guests/initrd.gz\", \"memory\": 160, \"vcpus\": 1, \"xen\": { \"pvh\": %s },
         \"cmdline\": \"console=hvc0 quiet lab.net=192.168.77.10 lab.count lab.ping=192.168.77.1\", \"vifs\": [ { \"bridge\": \"xenbr0\" } ] }" $kind $pvh >/tmp/linux-$kind.json
     done'
-}
-
-admit_each_other() {
-  for name in $west $east; do on "$name" 'lightvm trust init >/dev/null'; done
-  on "$west" 'lightvm trust show' | "$lab" run "$east" -- "lightvm trust add $west_address -"
-  on "$east" 'lightvm trust show' | "$lab" run "$west" -- "lightvm trust add $east_address -"
-}
-
-# serve LAB [CRASH-POINT]: one receiver for all transports, in the place of one that may be there
-serve() {
-  on "$1" "pkill -9 -x -f 'lightvm receive.*'; sleep 0.3
-    LIGHTVM_CRASH_AT=${2-} setsid lightvm receive --plain $plain_port --insecure --log-file /var/log/receive.log >/dev/null 2>&1 </dev/null &
-    sleep 2"
 }
 
 # target TRANSPORT ADDRESS: words for lightvm migrate

@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using LightVM.Bench.Contenders;
+using LightVM.Domains;
+using LightVM.Hosts;
+using LightVM.Hypervisor;
+using LightVM.Migration;
+using LightVM.Xen;
+
+namespace LightVM.Bench;
+
+internal sealed record MovesSuiteOptions
+{
+    public required string Kernel { get; init; }
+
+    /// <summary>The other host, which serves moves over TLS and logins over ssh, and has a Xen and a device daemon as this one.</summary>
+    public required string Target { get; init; }
+
+    public required int Samples { get; init; }
+
+    public required int ProcessSamples { get; init; }
+
+    public required int Blocks { get; init; }
+
+    public required int PauseMs { get; init; }
+
+    /// <summary>The folder of the programs in C (bench/baseline).</summary>
+    public required string Programs { get; init; }
+}
+
+/// <summary>Guests that move from the Xen that runs here to another, by the engine over TLS and over ssh and by xl over ssh, in turns.</summary>
+internal sealed class MovesSuite(MovesSuiteOptions options)
+{
+    private const int SmallMiB = 4;
+    private const int LargeMiB = 64;
+
+    /// <summary>Guests of each contender that do not count: the first ones read the libraries' pages on both sides.</summary>
+    private const int WarmUp = 2;
+
+    private readonly Results _results = new();
+
+    public void Run(DirectoryInfo output)
+    {
+        output.Create();
+        using var small = new GuestFiles(options.Kernel, SmallMiB, options.PauseMs);
+        using var smallPvh = new GuestFiles(options.Kernel, SmallMiB, options.PauseMs, type: GuestType.PVH);
+        using var largePvh = new GuestFiles(options.Kernel, LargeMiB, options.PauseMs, type: GuestType.PVH);
+        var hypervisor = XenHypervisor.Open();
+        var directory = XenstoreDirectory.Open();
+        var bus = directory.OpenDeviceBus();
+        using var host = new LvmHost(hypervisor, directory, bus);
+        var variants = new[] { small, smallPvh, largePvh }.Select(files => (Name: $"{files.Type.ToString().ToLowerInvariant()}-{files.MemoryMiB}", Contenders: Contenders(host, files, new BareMove(host, hypervisor, directory, bus, files)))).ToArray();
+        try
+        {
+            foreach (var contender in variants.SelectMany(variant => variant.Contenders)) contender.Create(contender.IsProcess ? 1 : WarmUp, (_, _) => { });
+            for (var block = 0; block < options.Blocks; block++)
+            {
+                foreach (var (name, contenders) in variants) RunBlock(name, contenders, block);
+            }
+
+            foreach (var (name, contenders) in variants) Report(name, contenders);
+        }
+        finally
+        {
+            _results.Write(output, "moves");
+        }
+    }
+
+    /// <summary>A PV guest cannot be saved while it runs on Debian's Xen: neither xl moves one nor libxc.</summary>
+    private List<IContender> Contenders(LvmHost host, GuestFiles files, BareMove bare)
+    {
+        var list = new List<IContender>
+        {
+            new MovedEngineContender(host, files, new MigrationTarget { Host = options.Target }),
+            new MovedEngineContender(host, files, new MigrationTarget { Host = options.Target, Transport = MigrationTransport.Ssh }),
+        };
+        if (files.Type == GuestType.PV) return list;
+        list.Add(bare);
+        if (XlContender.Find() is { } xl) list.Add(new MovedXlContender(xl, Path.Combine(options.Programs, "timed"), files, options.Target));
+        return list;
+    }
+
+    private void RunBlock(string name, List<IContender> contenders, int block)
+    {
+        for (var i = 0; i < contenders.Count; i++)
+        {
+            var contender = contenders[(i + block) % contenders.Count]; // each begins once
+            var samples = contender.IsProcess ? options.ProcessSamples : options.Samples;
+            var count = samples * (block + 1) / options.Blocks - samples * block / options.Blocks;
+            if (count == 0) continue;
+            Results.Progress($"block {block + 1}/{options.Blocks}: {count} of {name} by {contender.Name}");
+            contender.Create(count, (series, milliseconds) => _results.Sample($"{series}-{name}", 0, milliseconds));
+        }
+    }
+
+    private void Report(string name, List<IContender> contenders)
+    {
+        foreach (var contender in contenders)
+        {
+            foreach (var what in new[] { "move", "downtime" }) _results.Figures($"{what}-{contender.Name}-{name}", 0);
+        }
+
+        _results.Figure($"move-xl-over-tls-{name}", Median("move-xl") / Median("move-tls"), "ratio", Bound.Above(5));
+        _results.Figure($"move-xl-over-ssh-{name}", Median("move-xl") / Median("move-ssh"), "ratio");
+        _results.Figure($"downtime-tls-over-bare-{name}", Median("downtime-tls") / Median("downtime-bare"), "ratio", Bound.Below(1.3));
+
+        double Median(string series) => _results.Median($"{series}-{name}", 0);
+    }
+}
