@@ -61,6 +61,23 @@ internal sealed class MoveChannel(MigrationLink link)
         link.Stream.Write(frame);
     }
 
+    /// <summary>Sends some of the stream that can be said in short.</summary>
+    public void SendRun(StreamRun run)
+    {
+        Span<byte> frame = stackalloc byte[HeadSize + StreamRun.Size];
+        WriteHead(frame, MoveFrame.Run, StreamRun.Size);
+        run.Write(frame[HeadSize..]);
+        link.Stream.Write(frame);
+    }
+
+    public StreamRun ReceiveRun(int length)
+    {
+        Span<byte> bytes = stackalloc byte[StreamRun.Size];
+        if (length != bytes.Length) throw Invalid($"there is a frame {MoveFrame.Run} of {length} bytes");
+        ReadExactly(bytes);
+        return StreamRun.Read(bytes) ?? throw Invalid($"there is a {MoveFrame.Run} that is none");
+    }
+
     /// <summary>Reads the head of the next frame, whose payload is the caller's to read.</summary>
     public (MoveFrame Type, int Length) ReceiveHead()
     {

@@ -15,4 +15,5 @@ internal enum MoveFrame : byte
     Failure = 10,
     Question = 11,
     Fate = 12,
+    Run = 13,
 }

@@ -108,6 +108,12 @@ internal sealed class StreamReceiver : IDisposable
                 return;
             }
 
+            if (type == MoveFrame.Run)
+            {
+                TakeRun(_channel.ReceiveRun(length), buffer);
+                continue;
+            }
+
             if (type != MoveFrame.Data) throw _channel.Unexpected(type, length);
             while (length > 0)
             {
@@ -133,6 +139,16 @@ internal sealed class StreamReceiver : IDisposable
         }
 
         if (!_isUnwanted) _stream.Finish();
+    }
+
+    private void TakeRun(StreamRun run, byte[] buffer)
+    {
+        for (var done = 0; done < run.Count && !_isUnwanted;)
+        {
+            var length = run.Expand(done, buffer);
+            Take(buffer.AsSpan(0, length));
+            done += length / StreamRun.WordSize;
+        }
     }
 
     private void Take(ReadOnlySpan<byte> bytes)

@@ -6,7 +6,7 @@ using Microsoft.Win32.SafeHandles;
 namespace LightVM.Migration;
 
 /// <summary>Takes what libxc writes into a pipe, and sends it in frames; on a thread of its own.</summary>
-internal sealed class StreamSender : IDisposable
+internal sealed class StreamSender : IStreamSink, IDisposable
 {
     /// <summary>Small enough for a processor's cache.</summary>
     private const int FrameSize = 256 << 10;
@@ -77,17 +77,18 @@ internal sealed class StreamSender : IDisposable
         try
         {
             var hash = new XxHash64();
-            var frame = new byte[MoveChannel.HeadSize + FrameSize];
-            for (int count; (count = _source.Read(frame.AsSpan(MoveChannel.HeadSize))) > 0;)
+            var frames = new StreamFrames(this);
+            var buffer = new byte[MoveChannel.HeadSize + FrameSize];
+            for (int count; (count = ReadWords(buffer.AsSpan(MoveChannel.HeadSize))) > 0;)
             {
-                if (_limit?.Take(count) is { Ticks: > 0 } delay && _givenUp.Wait(delay)) return;
+                hash.Append(buffer.AsSpan(MoveChannel.HeadSize, count));
+                frames.Take(buffer.AsSpan(0, MoveChannel.HeadSize + count));
                 if (_givenUp.IsSet) return;
-                hash.Append(frame.AsSpan(MoveChannel.HeadSize, count));
-                _channel.SendData(frame.AsSpan(0, MoveChannel.HeadSize + count));
                 Interlocked.Add(ref _length, count);
                 CrashPoint.Reach(MoveCrashPoints.SourceCopying);
             }
 
+            frames.Flush();
             if (_isWhole) _channel.Send(new StreamEnd(_length, hash.Value));
         }
         catch (Exception error)
@@ -100,5 +101,26 @@ internal sealed class StreamSender : IDisposable
             // Whoever still writes learns of it.
             _source.Dispose();
         }
+    }
+
+    void IStreamSink.Data(Span<byte> frame)
+    {
+        if (Waits(frame.Length)) _channel.SendData(frame);
+    }
+
+    void IStreamSink.Run(StreamRun run)
+    {
+        if (Waits(MoveChannel.HeadSize + StreamRun.Size)) _channel.SendRun(run);
+    }
+
+    /// <summary>Waits as the limit wants it; false when it was given up.</summary>
+    private bool Waits(int count) => !(_limit?.Take(count) is { Ticks: > 0 } delay && _givenUp.Wait(delay)) && !_givenUp.IsSet;
+
+    /// <summary>Reads some bytes: whole words, but at the end of all.</summary>
+    private int ReadWords(Span<byte> buffer)
+    {
+        var count = _source.Read(buffer);
+        for (var more = count; more > 0 && count % StreamRun.WordSize != 0;) count += more = _source.Read(buffer[count..(count + StreamRun.WordSize - count % StreamRun.WordSize)]);
+        return count;
     }
 }
