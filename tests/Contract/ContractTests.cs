@@ -164,7 +164,8 @@ public abstract class ContractTests : IDisposable
             Assert.True(Environment.TickCount64 < deadline, complaint);
     }
 
-    private void AssertNothingLeft()
+    /// <summary>All is as it was when the test began.</summary>
+    protected void AssertNothingLeft()
     {
         var now = "";
         for (var deadline = Environment.TickCount64 + 10_000; (now = Contract.DescribeTraces()) != _before && Environment.TickCount64 < deadline; Thread.Sleep(50))

@@ -23,6 +23,8 @@ internal sealed class FailingHypervisor(IHypervisor inner, int failingCall) : IH
 
     public DomainInfo? FindDomain(uint id) => inner.FindDomain(id);
 
+    public HostCapacity GetCapacity(int channels) => inner.GetCapacity(channels);
+
     public uint CreateDomain(in DomainShape shape)
     {
         Count();
@@ -157,6 +159,8 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
     public IReadOnlyList<Guid> UuidsByName(string name) => inner.UuidsByName(name);
 
     public IDisposable ReserveName(string name) => inner.ReserveName(name);
+
+    public int? FindNodeQuota() => inner.FindNodeQuota();
 
     public void Publish(DomainPublication publication) => inner.Publish(publication);
 

@@ -154,7 +154,7 @@ Describe 'New-LvmDomain' {
         $null = $inner.AddScript({
                 param($Module, $Name, $Kernel, $Count)
                 Import-Module $Module
-                New-LvmDomain -Name $Name -Kernel $Kernel -MemoryMiB 4 -Count $Count
+                New-LvmDomain -Name $Name -Kernel $Kernel -MemoryMiB 4 -Count $Count -ThrottleLimit 1 -KeepCompleted
             }).AddParameters(@{ Module = Get-TestModulePath; Name = Get-TestName stopped; Kernel = $kernel; Count = $all })
         $running = $inner.BeginInvoke()
         # The newest one listed may be half-made and go again: with four of them, three are whole.

@@ -1,21 +1,33 @@
 using System.Management.Automation;
 using LightVM.Cmdlets.Configuration;
 using LightVM.Cmdlets.Domains;
+using LightVM.Cmdlets.Jobs;
 using LightVM.Configuration;
 using LightVM.Domains;
 using LightVM.Errors;
+using LightVM.Hosts;
 
 namespace LightVM.Cmdlets.Commands;
 
-/// <summary>Creates domains out of files, configurations or parameters. What parameters say goes over what a file or a configuration says.</summary>
+/// <summary>
+/// Creates domains out of files, configurations or parameters, several at once. What parameters say goes over what a file or a
+/// configuration says.
+/// </summary>
 [Cmdlet(VerbsCommon.New, "LvmDomain", DefaultParameterSetName = FromPath, SupportsShouldProcess = true)]
 [OutputType(typeof(Domain))]
+[OutputType(typeof(Job))]
 public sealed class NewLvmDomainCommand : ConfigCmdlet
 {
     private const string FromPath = "Path";
     private const string FromLiteralPath = "LiteralPath";
     private const string FromConfig = "Config";
     private const string FromParameters = "Parameters";
+    private const int MaxWorkers = 64;
+
+    private readonly BatchProgress _progress = new("Creating domains");
+    private readonly List<BatchItem> _forJob = [];
+    private DomainBatch? _batch;
+    private bool _isProgressShown;
 
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = FromPath)]
     [ValidateNotNullOrEmpty]
@@ -29,13 +41,17 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet
 
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = FromConfig)]
     [ValidateNotNull]
+    [DomainConfigFile]
     public DomainConfig[] Config { get; set; } = [];
 
+    // By value, so that a script block can make each domain's name of what the pipeline brings: 1..9 | New-LvmDomain -Config web.json -Name { "web$_" }.
+    // Not by property name: files have names as well.
     [Parameter(ParameterSetName = FromPath)]
     [Parameter(ParameterSetName = FromLiteralPath)]
-    [Parameter(ParameterSetName = FromConfig)]
+    [Parameter(ValueFromPipeline = true, ParameterSetName = FromConfig)]
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = FromParameters)]
     [ValidateNotNullOrEmpty]
+    [NameText]
     public string? Name { get; set; }
 
     // In one set only: it is what tells a domain out of parameters from a file that some parameters change.
@@ -54,6 +70,25 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet
     [ValidateRange(1, 32751)]
     public int Count { get; set; }
 
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? NamePattern { get; set; }
+
+    [Parameter]
+    [ValidateRange(1, MaxWorkers)]
+    public int ThrottleLimit { get; set; } = WorkQueue.DefaultWorkers;
+
+    [Parameter]
+    public SwitchParameter KeepCompleted { get; set; }
+
+    [Parameter]
+    public SwitchParameter AsJob { get; set; }
+
+    protected override void BeginProcessing()
+    {
+        if (NamePattern is not null && !IsGiven(nameof(Count))) throw new ParameterBindingException("-NamePattern says how the domains of -Count are named; give -Count as well.");
+    }
+
     protected override void ProcessRecord()
     {
         var isLiteral = ParameterSetName == FromLiteralPath;
@@ -71,29 +106,62 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet
         }
     }
 
+    protected override void EndProcessing()
+    {
+        if (_forJob.Count > 0)
+        {
+            var job = new CreationJob(CurrentHost, _forJob, ThrottleLimit, KeepCompleted, MyInvocation.Line);
+            JobRepository.Add(job);
+            WriteObject(job);
+            job.Start();
+        }
+
+        _batch?.Complete();
+        while (_batch?.Take() is { } outcome) Tell(outcome);
+        if (_isProgressShown) WriteProgress(_progress.End());
+    }
+
+    /// <summary>However this ends: what was begun and is not put out is undone.</summary>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) _batch?.Dispose();
+        base.Dispose(disposing);
+    }
+
     private void CreateAll(object target, string source, Func<DomainConfigDraft> read) => ForItem(target, () =>
     {
         var draft = read().With(ReadParameters(Name, Kernel, Given(nameof(MemoryMiB), MemoryMiB))).StartingAt(CurrentDirectory);
-        var series = DomainSeries.Of(DomainConfig.From(draft, source), source, Given(nameof(Count), Count));
-        foreach (var config in series)
+        var series = new BatchSeries(DomainSeries.Of(DomainConfig.From(draft, source), source, Given(nameof(Count), Count), NamePattern), target, IsGiven(nameof(Count)));
+        // Of what the pipeline may still bring nobody knows how many there are.
+        _progress.Total = MyInvocation.ExpectingInput ? null : (_progress.Total ?? 0) + series.Configs.Count;
+        foreach (var config in series.Configs)
         {
-            if (!Create(config)) break;
+            if (series.IsOver) break;
+            if (!ShouldProcess($"domain '{config.Name}' ({config.MemoryMiB} MiB, {config.VcpuCount} vCPU{(config.VcpuCount == 1 ? "" : "s")}, {config.Kernel})", "Create")) continue;
+            var item = new BatchItem(config, series);
+            if (AsJob) _forJob.Add(item);
+            else Create(item);
         }
     });
 
-    /// <summary>Creates one; false when there is no sense in trying the next of its series.</summary>
-    private bool Create(DomainConfig config)
+    private void Create(BatchItem item)
     {
-        if (!ShouldProcess($"domain '{config.Name}' ({config.MemoryMiB} MiB, {config.VcpuCount} vCPU{(config.VcpuCount == 1 ? "" : "s")}, {config.Kernel})", "Create")) return true;
-        try
+        // One that stands alone needs no thread.
+        _batch ??= new DomainBatch(CurrentHost, MyInvocation.ExpectingInput || item.Series.Configs.Count > 1 ? ThrottleLimit : 1, KeepCompleted, Cancellation);
+        _progress.Begin();
+        _batch.Add(item);
+        while (_batch.TryTake() is { } outcome) Tell(outcome);
+    }
+
+    private void Tell(WorkOutcome<BatchItem, Domain?> outcome)
+    {
+        ForItem(outcome.Item.Config.Name, () =>
         {
-            WriteObject(CurrentHost.CreateDomain(config, Cancellation));
-            return true;
-        }
-        catch (LvmException error) when (!IsStop(error))
-        {
-            WriteError(ToRecord(error, config.Name));
-            return DomainSeries.GoesOnAfter(error);
-        }
+            if (outcome.Error is { } error) throw error;
+            if (outcome.Result is { } domain) WriteObject(domain);
+        });
+        if (!_progress.Count(outcome.Result is null)) return;
+        _isProgressShown = true;
+        WriteProgress(_progress.Show());
     }
 }

@@ -39,6 +39,8 @@ public static class ErrorCatalog
         new(ErrorIds.GuestTypeUnsupported, ErrorKind.NotAvailable, "Choose a guest type that this hypervisor offers (Get-LvmHost shows them)."),
         new(ErrorIds.DeviceUnsupported, ErrorKind.NotAvailable, "Leave this device out: this version of LightVM does not attach devices of this kind yet."),
         new(ErrorIds.TooManyDomains, ErrorKind.ResourceExhausted, "Remove domains that are no longer needed."),
+        new(ErrorIds.EventChannelsExhausted, ErrorKind.ResourceExhausted, "Remove domains, or give them fewer devices; a control domain started with xen.fifo_events=0 has 4096, any other 131072."),
+        new(ErrorIds.GrantsExhausted, ErrorKind.ResourceExhausted, "Give the domains fewer devices or queues, or raise Xen's limit (gnttab_max_frames on its command line) or that of the driver xen-gntdev (its parameter limit)."),
 
         new(ErrorIds.DomainNameTaken, ErrorKind.Conflict, "Choose another name, or remove the domain that has it."),
         new(ErrorIds.DomainUuidTaken, ErrorKind.Conflict, "Leave the uuid out, so that a random one is used, or remove the domain that has it."),

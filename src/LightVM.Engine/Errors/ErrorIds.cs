@@ -40,6 +40,8 @@ public static class ErrorIds
     public const string GuestTypeUnsupported = nameof(GuestTypeUnsupported);
     public const string DeviceUnsupported = nameof(DeviceUnsupported);
     public const string TooManyDomains = nameof(TooManyDomains);
+    public const string EventChannelsExhausted = nameof(EventChannelsExhausted);
+    public const string GrantsExhausted = nameof(GrantsExhausted);
 
     // Domains.
     public const string DomainNameTaken = nameof(DomainNameTaken);

@@ -159,6 +159,23 @@ public sealed class LvmHost : IDisposable
     }
 
     /// <summary>
+    /// Makes sure that there is enough here for several domains, as of now, before the first of them is made. Whoever else makes some at the same
+    /// time is not known. Errors, each with what is needed, what there is, and for how many domains that is enough: InsufficientMemory,
+    /// TooManyDomains, EventChannelsExhausted, StoreQuotaExceeded, GrantsExhausted.
+    /// </summary>
+    public void Admit(IReadOnlyList<DomainConfig> configs)
+    {
+        try
+        {
+            Admission.Require(_hypervisor.GetCapacity(Admission.ChannelsOf(configs)), _directory.FindNodeQuota(), configs);
+        }
+        catch (LvmException error)
+        {
+            throw error.During($"create {configs.Count} domains");
+        }
+    }
+
+    /// <summary>
     /// Creates a domain and starts it, unless its configuration says that it stays paused. When this throws, nothing of it is left;
     /// <see cref="LvmException.LeftBehind"/> says so where that was not to be had.
     /// Where a pool has a shell that fits, it is made of that (<see cref="Domain.Creation"/>).

@@ -110,13 +110,16 @@ public sealed class WorkQueue<TItem, TResult> : IDisposable
     /// <returns>The outcomes that nobody has taken.</returns>
     public IReadOnlyList<WorkOutcome<TItem, TResult>> Stop()
     {
-        // Before the lock is taken: what is told of it may want it.
-        _stopping.Cancel();
         lock (_lock)
         {
             _waiting.Clear();
             _isComplete = true;
             Monitor.PulseAll(_lock);
+        }
+
+        _stopping.Cancel(); // without the lock: who is told of it may want it
+        lock (_lock)
+        {
             while (_atWork > 0) Monitor.Wait(_lock);
             var left = _done.ToArray();
             _done.Clear();

@@ -75,6 +75,9 @@ public interface IDomainDirectory : IDisposable
     /// </summary>
     IDisposable HoldDomain(Guid uuid, TimeSpan patience);
 
+    /// <summary>How many nodes a guest may have in the store; null where the store does not say.</summary>
+    int? FindNodeQuota();
+
     /// <summary>Publishes a new domain: all of its nodes at once or none, and introduces it to the store.</summary>
     void Publish(DomainPublication publication);
 

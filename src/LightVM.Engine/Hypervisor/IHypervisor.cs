@@ -46,6 +46,10 @@ public interface IHypervisor : IDisposable
     /// <summary>One domain by its id; null when there is none.</summary>
     DomainInfo? FindDomain(uint id);
 
+    /// <summary>What is left of what every domain takes some of.</summary>
+    /// <param name="channels">How many event channels of the control domain matter: where more are left, they need not be counted.</param>
+    HostCapacity GetCapacity(int channels);
+
     /// <summary>Makes an empty, paused domain and gives its id. Errors: InsufficientMemory, DomainUuidTaken, GuestTypeUnsupported, TooManyDomains.</summary>
     uint CreateDomain(in DomainShape shape);
 

@@ -68,6 +68,8 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
         return new Hold(this, uuid);
     }
 
+    public int? FindNodeQuota() => machine.Options.StoreNodesPerDomain;
+
     public void Publish(DomainPublication publication)
     {
         lock (_lock)

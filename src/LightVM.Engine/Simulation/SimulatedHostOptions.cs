@@ -15,6 +15,15 @@ public sealed record SimulatedHostOptions
     /// <summary>Whether the machine has hardware virtualisation.</summary>
     public bool SupportsPvh { get; init; } = true;
 
+    /// <summary>Event channels that the control domain may have beside those of its own; Linux has 131072.</summary>
+    public int EventChannels { get; init; } = 1 << 17;
+
+    /// <summary>Pages of its grant table that a domain may have; Xen's own limit is 64.</summary>
+    public int GrantFrames { get; init; } = 64;
+
+    /// <summary>Nodes that a guest may have in the store; xenstored's own limit is 1000.</summary>
+    public int StoreNodesPerDomain { get; init; } = 1000;
+
     /// <summary>The bridges that it has.</summary>
     public IReadOnlyList<string> Bridges { get; init; } = ["xenbr0", "xenbr1"];
 }

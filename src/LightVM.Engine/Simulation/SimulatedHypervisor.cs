@@ -44,6 +44,21 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
         lock (machine.Lock) return machine.Find(id)?.Describe();
     }
 
+    public HostCapacity GetCapacity(int channels)
+    {
+        lock (machine.Lock)
+        {
+            return new HostCapacity
+            {
+                FreeMemoryKiB = machine.FreeMemoryKiB,
+                FreeDomainIds = HostCapacity.DomainIds - machine.Domains.Count(),
+                // Two of each guest: the store's and the console's.
+                FreeEventChannels = Math.Max(0, machine.Options.EventChannels - 2 * (machine.Domains.Count() - 1) - machine.Domains.Sum(domain => domain.Devices.Count)),
+                GrantFrames = machine.Options.GrantFrames,
+            };
+        }
+    }
+
     public uint CreateDomain(in DomainShape shape)
     {
         if (shape.MaxVcpus is < 1 or > 128) throw Refused("create", $"{shape.MaxVcpus} vCPUs are not within 1 to 128", ErrnoText.EINVAL);

@@ -7,7 +7,7 @@ namespace LightVM.Xen;
 /// <summary>The C API of src/Native/xen/lightvm_xen.h. Results below zero are negative errnos, or <see cref="NoErrno"/>.</summary>
 internal static partial class XenControl
 {
-    public const int AbiVersion = 3;
+    public const int AbiVersion = 4;
 
     /// <summary>LVM_NO_ERRNO: failed, and libxc did not say by what errno.</summary>
     public const int NoErrno = -4096;
@@ -65,6 +65,15 @@ internal static partial class XenControl
 
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_destroy")]
     public static partial int Destroy(XenControlHandle handle, uint id);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_event_channel_room")]
+    public static partial int GetEventChannelRoom(XenControlHandle handle, uint id, out uint room);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_event_channel_count")]
+    public static partial int CountEventChannels(XenControlHandle handle, uint id, uint room, out uint count);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_grant_frames")]
+    public static partial int GetGrantFrames(XenControlHandle handle, uint id, out uint most);
 
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_image_new")]
     public static partial int NewImage(XenControlHandle handle, uint id, in NativeShape shape, out XenImageHandle image);

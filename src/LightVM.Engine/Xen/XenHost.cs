@@ -17,6 +17,20 @@ internal static partial class XenHost
 
     public static bool IsRoot => GetEffectiveUserId() == 0;
 
+    /// <summary>
+    /// How many event channels the control domain may have: Linux uses the FIFO ABI since 3.14 (2^17, xen/include/public/event_channel.h),
+    /// unless it was told not to; then there are as many as bits in a word, squared.
+    /// </summary>
+    public static uint MostEventChannels =>
+        ReadFirstLine("/proc/cmdline")?.Split(' ').Any(word => word is "xen.fifo_events=0" or "xen.fifo_events=n" or "xen.fifo_events=N") == true ? 1u << 12 : 1u << 17;
+
+    /// <summary>
+    /// How many pages may be mapped by grant from programs (xen-gntdev's parameter "limit"): xenstored and xenconsoled map one of each guest. Since
+    /// Linux 5.5 the limit is of one request, and no concern here: then it is null, as where the driver is not there.
+    /// </summary>
+    public static int? MostGrantMappings =>
+        Environment.OSVersion.Version < new Version(5, 5) && int.TryParse(ReadFirstLine("/sys/module/xen_gntdev/parameters/limit"), out var limit) ? limit : null;
+
     /// <summary>Errors: XenNotRunning, XenNotPrivileged.</summary>
     public static void RequireControlDomain()
     {

@@ -108,6 +108,24 @@ internal sealed class XenHypervisor : IHypervisor
         return count == 1 && entry.Id == id ? Describe(entry) : null;
     }
 
+    public HostCapacity GetCapacity(int channels)
+    {
+        using var lease = Rent();
+        var most = XenHost.MostEventChannels;
+        Check(lease, "look at the event channels of", 0, XenControl.GetEventChannelRoom(lease.Handle, 0, out var used));
+        // What Xen has made room for is the most that may be in use; more exactly only where that matters.
+        if (most - used < channels) Check(lease, "look at the event channels of", 0, XenControl.CountEventChannels(lease.Handle, 0, used, out used));
+        Check(lease, "look at the grant table of", 0, XenControl.GetGrantFrames(lease.Handle, 0, out var frames));
+        return new HostCapacity
+        {
+            FreeMemoryKiB = GetInfo().FreeMemoryKiB,
+            FreeDomainIds = HostCapacity.DomainIds - ((IHypervisor)this).ListDomains().Count,
+            FreeEventChannels = Math.Max(0, (int)(most - used)),
+            GrantFrames = (int)frames, // dom0's own: Xen's limit for all whose toolstack names none
+            GrantMappings = XenHost.MostGrantMappings,
+        };
+    }
+
     public uint CreateDomain(in DomainShape shape)
     {
         using var lease = Rent();

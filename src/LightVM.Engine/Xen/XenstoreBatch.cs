@@ -28,6 +28,13 @@ internal sealed class XenstoreBatch
     /// <summary>The path of a request, for messages.</summary>
     public string PathOf(int index) => _paths[index];
 
+    /// <summary>Gives xenstored itself a command of xenstore-control(1).</summary>
+    public void Control(string command)
+    {
+        Begin(XenstoreMessage.Control, command);
+        End();
+    }
+
     /// <summary>Reads a node.</summary>
     public void Read(string path)
     {
@@ -139,6 +146,7 @@ internal sealed class XenstoreBatch
 /// <summary>Types of messages (enum xsd_sockmsg_type): those that are used here.</summary>
 internal enum XenstoreMessage : uint
 {
+    Control = 0,
     List = 1,
     Read = 2,
     Watch = 4,

@@ -146,6 +146,20 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     public IDomainWatch Watch() => new XenstoreDomainWatch(XenstorePipeline.Open());
 
+    public int? FindNodeQuota()
+    {
+        try
+        {
+            var question = new XenstoreBatch();
+            question.Control("quota");
+            return ParseNodeQuota(_pipeline.Ask(question)[0]);
+        }
+        catch (LvmException)
+        {
+            return null; // not every xenstored has this command, and none has to obey it
+        }
+    }
+
     public void Publish(DomainPublication publication)
     {
         lock (_lock)
@@ -336,6 +350,18 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     }
 
     private static string StartTimeOf(DomainPublication domain) => (domain.StartTime.ToUnixTimeMilliseconds() / 1000.0).ToString("F2", CultureInfo.InvariantCulture);
+
+    /// <summary>Of xenstored's table of quotas ("nodes : 1000 Nodes per domain", a line each) the one of nodes; null where there is none, or no limit.</summary>
+    internal static int? ParseNodeQuota(string? table)
+    {
+        foreach (var line in (table ?? "").Split('\n'))
+        {
+            var words = line.Split([' ', ':'], StringSplitOptions.RemoveEmptyEntries);
+            if (words is ["nodes", var number, ..] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var quota)) return quota > 0 ? quota : null;
+        }
+
+        return null;
+    }
 
     /// <summary>The device file of a domain's console; null when it has none (yet).</summary>
     private string? FindConsole(DomainKey key) => _store.Read(ConsolePath(key)) is { Length: > 0 } path ? path : null;

@@ -4,6 +4,7 @@ using LightVM.Configuration;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Host.Output;
+using LightVM.Hosts;
 
 namespace LightVM.Host.Commands;
 
@@ -24,45 +25,62 @@ internal static class CreateCommand
             },
         };
         var name = new Option<string>("--name") { Description = "Name to use instead of the file's", HelpName = "NAME" };
+        var pattern = new Option<string>("--name-pattern") { Description = "With -n, what the names are: {0} is the number, {0:d4} with four digits, {1} the name", HelpName = "PATTERN" };
+        var jobs = JobsOption.Make();
         var paused = new Option<bool>("--paused") { Description = "Leave the new domain paused" };
         var timings = new Option<bool>("--timings") { Description = "Show how long each step took" };
-        var command = new Command("create", "Create domains from a configuration file and start them") { file, count, name, paused, timings };
+        var command = new Command("create", "Create domains from a configuration file and start them") { file, count, name, pattern, jobs, paused, timings };
         return line.Define(command, context =>
         {
+            if (context.Get(pattern) is not null && context.Get(count) is null) throw new UsageException("a pattern for names (--name-pattern) is for several domains (--count)");
             var path = context.Get(file);
             var draft = DomainConfigJson.ReadFile(path).ToDraft();
             draft.Name = context.Get(name) ?? draft.Name;
             draft.Paused |= context.Get(paused);
-            var configs = DomainSeries.Of(DomainConfig.From(draft, path), path, context.Get(count));
-            return Create(context, configs, context.Get(timings));
+            var configs = DomainSeries.Of(DomainConfig.From(draft, path), path, context.Get(count), context.Get(pattern));
+            return Create(context, configs, context.Get(jobs), context.Get(timings));
         });
     }
 
-    private static int Create(CommandContext context, IReadOnlyList<DomainConfig> configs, bool timings)
+    private static int Create(CommandContext context, IReadOnlyList<DomainConfig> configs, int jobs, bool timings)
     {
         var host = context.Host;
         var outcome = new Outcome();
-        var created = new List<Domain>();
+        var created = new Domain?[configs.Count];
+        // All would fail in the way in which one has: that is told once, and ends it.
+        string? ended = null;
         using (context.Catch())
         {
-            foreach (var config in configs)
+            if (configs.Count > 1) host.Admit(configs);
+            using var queue = new WorkQueue<int, Domain?>(configs.Count == 1 ? 1 : jobs, (index, cancellation) => Volatile.Read(ref ended) is null ? host.CreateDomain(configs[index], cancellation) : null, context.Cancellation);
+            for (var i = 0; i < configs.Count && ended is null; i++)
             {
-                try
-                {
-                    created.Add(host.CreateDomain(config, context.Cancellation));
-                    Show(context, created[^1], timings);
-                }
-                catch (LvmException error)
-                {
-                    outcome.Add(context.Report(error));
-                    if (!DomainSeries.GoesOnAfter(error)) break;
-                }
+                queue.Add(i);
+                while (queue.TryTake(out var each)) Tell(each);
             }
+
+            queue.Complete();
+            while (queue.Take(out var each)) Tell(each);
         }
 
-        if (outcome.Failed && configs.Count > 1) context.Say($"created {created.Count} of {configs.Count}");
-        context.Answer(json => json.WriteArray(created, DomainOutput.WriteJson));
+        var there = created.OfType<Domain>().ToList();
+        if (outcome.Failed && configs.Count > 1) context.Say($"created {there.Count} of {configs.Count}");
+        context.Answer(json => json.WriteArray(there, DomainOutput.WriteJson));
         return outcome.ExitCode;
+
+        void Tell(WorkOutcome<int, Domain?> each)
+        {
+            if (each.Result is { } domain)
+            {
+                created[each.Item] = domain;
+                Show(context, domain, timings);
+            }
+            else if (each.Error is { } error && error.ErrorId != ended)
+            {
+                outcome.Add(context.Report(error));
+                if (!DomainSeries.GoesOnAfter(error)) Volatile.Write(ref ended, error.ErrorId);
+            }
+        }
     }
 
     private static void Show(CommandContext context, Domain domain, bool timings)

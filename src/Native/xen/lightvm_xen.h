@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LVM_ABI_VERSION 3
+#define LVM_ABI_VERSION 4
 #define LVM_NO_ERRNO (-4096) /* failed, and libxc did not say by what errno: see the log */
 #define LVM_API __attribute__((visibility("default")))
 
@@ -80,6 +80,14 @@ LVM_API int lvm_domain_pause(lvm_xen *handle, uint32_t domid);
 LVM_API int lvm_domain_unpause(lvm_xen *handle, uint32_t domid);
 LVM_API int lvm_domain_shutdown(lvm_xen *handle, uint32_t domid, uint32_t reason);
 LVM_API int lvm_domain_destroy(lvm_xen *handle, uint32_t domid);
+
+/* --- capacity.c --------------------------------------------------------------------------------------------- */
+/* For how many event channels a domain has room now: no more than that are in use. */
+LVM_API int lvm_event_channel_room(lvm_xen *handle, uint32_t domid, uint32_t *room);
+/* How many of them are in use: a hypercall for each. */
+LVM_API int lvm_event_channel_count(lvm_xen *handle, uint32_t domid, uint32_t room, uint32_t *count);
+/* How many frames a domain's grant table may have. */
+LVM_API int lvm_grant_frames(lvm_xen *handle, uint32_t domid, uint32_t *most);
 
 /* --- image.c: a domain's image under construction, in the order in which the functions are called ---------------- */
 LVM_API int lvm_image_new(lvm_xen *handle, uint32_t domid, const struct lvm_shape *shape, lvm_image **image);

@@ -8,5 +8,7 @@ public sealed class RunningDeviceDaemon : IDisposable
     /// <summary>What it wrote so far.</summary>
     public string Log => _daemon.Log;
 
+    public int ProcessId => _daemon.ProcessId;
+
     public void Dispose() => _daemon.Dispose(); // as hard as it gets: nothing may depend on its taking leave
 }

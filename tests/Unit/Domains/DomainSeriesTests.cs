@@ -19,6 +19,27 @@ public sealed class DomainSeriesTests
     public void With_a_count_names_are_numbered_from_1(int count, string[] names) =>
         Assert.Equal(names, DomainSeries.Of(Config("web"), "web.json", count).Select(config => config.Name));
 
+    [Theory]
+    [InlineData("web{0:d4}", "web0001", "web0002")]
+    [InlineData("{1}-{0}", "web-1", "web-2")]
+    [InlineData("{0:d2}.{1}", "01.web", "02.web")]
+    public void A_pattern_says_what_the_names_are(string pattern, params string[] names) =>
+        Assert.Equal(names, DomainSeries.Of(Config("web"), "web.json", names.Length, pattern).Select(config => config.Name));
+
+    [Theory]
+    [InlineData("same", "{0} stands for the number")]
+    [InlineData("x{0:d500}", "is not a valid name")]
+    [InlineData("x{0", "is no pattern")]
+    [InlineData("x{2}", "is no pattern")]
+    [InlineData("x{0:?!}", "")]
+    [InlineData("x {0}", "")]
+    public void A_pattern_that_gives_no_names_or_one_to_several_is_refused(string pattern, string why)
+    {
+        var error = Assert.Single(Assert.Throws<InvalidConfigException>(() => DomainSeries.Of(Config("web"), "web.json", 2, pattern)).Errors);
+        Assert.Equal("$.name", error.Path);
+        if (why != "is not a valid name") Assert.Contains(why, error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void All_else_is_the_same_in_a_series() =>
         Assert.All(DomainSeries.Of(Config("web"), "web.json", 2), config => Assert.Equal((8, "k"), (config.MemoryMiB, config.Kernel)));

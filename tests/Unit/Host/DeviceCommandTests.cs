@@ -10,7 +10,7 @@ public sealed class DeviceCommandTests : IDisposable
 
     public DeviceCommandTests()
     {
-        Assert.Equal(0, _lightvm.Run("create", "-n", "2", _lightvm.Config()).ExitCode);
+        Assert.Equal(0, _lightvm.Run("create", "--jobs", "1", "-n", "2", _lightvm.Config()).ExitCode);
     }
 
     public void Dispose() => _lightvm.Dispose();

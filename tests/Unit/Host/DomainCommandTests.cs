@@ -8,7 +8,7 @@ public sealed class DomainCommandTests : IDisposable
 
     public DomainCommandTests()
     {
-        Assert.Equal(0, _lightvm.Run("create", "-n", "3", _lightvm.Config()).ExitCode);
+        Assert.Equal(0, _lightvm.Run("create", "--jobs", "1", "-n", "3", _lightvm.Config()).ExitCode);
     }
 
     public void Dispose() => _lightvm.Dispose();

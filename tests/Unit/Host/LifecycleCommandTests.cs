@@ -9,7 +9,7 @@ public sealed class LifecycleCommandTests : IDisposable
 
     public LifecycleCommandTests()
     {
-        Assert.Equal(0, _lightvm.Run("create", "-n", "2", _lightvm.Config()).ExitCode);
+        Assert.Equal(0, _lightvm.Run("create", "--jobs", "1", "-n", "2", _lightvm.Config()).ExitCode);
         Assert.Equal(0, _lightvm.Run("create", _lightvm.Config("deaf", ""","cmdline":"noxs" """)).ExitCode);
     }
 

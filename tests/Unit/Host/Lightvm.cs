@@ -53,8 +53,8 @@ internal sealed class Lightvm(SimulatedHostOptions? options = null) : IDisposabl
     }
 
     /// <summary>Writes a configuration of a small guest.</summary>
-    public string Config(string name = "tiny", string more = "") =>
-        File($"{name}.json", $$"""{"name":"{{name}}","kernel":"{{SimulatedKernel.Path}}","memory":4,"vcpus":1{{more}}}""");
+    public string Config(string name = "tiny", string more = "", string kernel = SimulatedKernel.Path) =>
+        File($"{name}.json", $$"""{"name":"{{name}}","kernel":"{{kernel}}","memory":4,"vcpus":1{{more}}}""");
 
     public void Dispose()
     {

@@ -21,6 +21,8 @@ internal sealed class WatchfulHypervisor(SimulatedMachine machine) : IHypervisor
 
     public DomainInfo? FindDomain(uint id) => _inner.FindDomain(id);
 
+    public HostCapacity GetCapacity(int channels) => _inner.GetCapacity(channels);
+
     public uint CreateDomain(in DomainShape shape) => _inner.CreateDomain(shape);
 
     public void SetVcpuAffinity(uint id, IReadOnlyList<IReadOnlyList<int>> cpuMap) => _inner.SetVcpuAffinity(id, cpuMap);
