@@ -50,7 +50,9 @@ internal sealed class CommandLine
             CheckCommand.Make(this),
             ServiceCommand.Make(this),
             TrustCommand.Make(this),
+            PoolCommand.Make(this),
             DevdCommand.Make(this),
+            PooldCommand.Make(this),
             ConfigCommand.Make(this),
             ScriptCommand.Make(this),
         ];

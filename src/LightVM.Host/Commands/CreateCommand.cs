@@ -27,9 +27,10 @@ internal static class CreateCommand
         var name = new Option<string>("--name") { Description = "Name to use instead of the file's", HelpName = "NAME" };
         var pattern = new Option<string>("--name-pattern") { Description = "With -n, what the names are: {0} is the number, {0:d4} with four digits, {1} the name", HelpName = "PATTERN" };
         var jobs = JobsOption.Make();
+        var shell = new Option<bool>("--shell", "-s") { Description = "Have the pool daemon create them; else a waiting domain that fits is used all the same, which is quicker" };
         var paused = new Option<bool>("--paused") { Description = "Leave the new domain paused" };
         var timings = new Option<bool>("--timings") { Description = "Show how long each step took" };
-        var command = new Command("create", "Create domains from a configuration file and start them") { file, count, name, pattern, jobs, paused, timings };
+        var command = new Command("create", "Create domains from a configuration file and start them") { file, count, name, pattern, jobs, shell, paused, timings };
         return line.Define(command, context =>
         {
             if (context.Get(pattern) is not null && context.Get(count) is null) throw new UsageException("a pattern for names (--name-pattern) is for several domains (--count)");
@@ -38,11 +39,11 @@ internal static class CreateCommand
             draft.Name = context.Get(name) ?? draft.Name;
             draft.Paused |= context.Get(paused);
             var configs = DomainSeries.Of(DomainConfig.From(draft, path), path, context.Get(count), context.Get(pattern));
-            return Create(context, configs, context.Get(jobs), context.Get(timings));
+            return Create(context, configs, context.Get(jobs), context.Get(timings), context.Get(shell));
         });
     }
 
-    private static int Create(CommandContext context, IReadOnlyList<DomainConfig> configs, int jobs, bool timings)
+    private static int Create(CommandContext context, IReadOnlyList<DomainConfig> configs, int jobs, bool timings, bool byDaemon)
     {
         var host = context.Host;
         var outcome = new Outcome();
@@ -52,7 +53,7 @@ internal static class CreateCommand
         using (context.Catch())
         {
             if (configs.Count > 1) host.Admit(configs);
-            using var queue = new WorkQueue<int, Domain?>(configs.Count == 1 ? 1 : jobs, (index, cancellation) => Volatile.Read(ref ended) is null ? host.CreateDomain(configs[index], cancellation) : null, context.Cancellation);
+            using var queue = new WorkQueue<int, Domain?>(configs.Count == 1 ? 1 : jobs, (index, cancellation) => Volatile.Read(ref ended) is null ? CreateOne(configs[index], cancellation) : null, context.Cancellation);
             for (var i = 0; i < configs.Count && ended is null; i++)
             {
                 queue.Add(i);
@@ -67,6 +68,8 @@ internal static class CreateCommand
         if (outcome.Failed && configs.Count > 1) context.Say($"created {there.Count} of {configs.Count}");
         context.Answer(json => json.WriteArray(there, DomainOutput.WriteJson));
         return outcome.ExitCode;
+
+        Domain CreateOne(DomainConfig config, CancellationToken cancellation) => byDaemon ? host.Pools.CreateDomain(config, cancellation) : host.CreateDomain(config, cancellation);
 
         void Tell(WorkOutcome<int, Domain?> each)
         {
@@ -86,7 +89,7 @@ internal static class CreateCommand
     private static void Show(CommandContext context, Domain domain, bool timings)
     {
         var creation = domain.Creation!;
-        context.Say($"{domain.Name}  id {domain.Id}  {Milliseconds(creation.Duration)} ms");
+        context.Say($"{domain.Name}  id {domain.Id}  {Milliseconds(creation.Duration)} ms{(creation.Pool is { } pool ? $"  (pool {pool})" : "")}");
         if (!timings) return;
         foreach (var step in creation.Steps) context.Say($"  {step.Name,-10}{Milliseconds(step.Duration),10} ms");
         var between = creation.Duration - creation.Steps.Aggregate(TimeSpan.Zero, (sum, step) => sum + step.Duration);

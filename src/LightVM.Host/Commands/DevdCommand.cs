@@ -28,7 +28,7 @@ internal static class DevdCommand
         });
     }
 
-    private static uint? GroupId(string? name) => name is null ? null
+    public static uint? GroupId(string? name) => name is null ? null
         : uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
         : SystemCalls.GroupId(name) ?? throw new UsageException($"there is no group '{name}'");
 }

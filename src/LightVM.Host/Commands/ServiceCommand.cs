@@ -55,7 +55,7 @@ internal static class ServiceCommand
         json => json.WriteArray(services, WriteJson),
         text =>
         {
-            var table = new Table(("Name", -8), ("State", -8), ("Process", 8), ("Version", -8), ("Vifs", 5), ("Vbds", 5), ("Started", -1));
+            var table = new Table(("Name", -8), ("State", -8), ("Process", 8), ("Version", -8), ("Vifs", 5), ("Vbds", 5), ("Shells", 6), ("Started", -1));
             foreach (var service in services)
             {
                 table.Add(
@@ -65,6 +65,7 @@ internal static class ServiceCommand
                     service.Version ?? "-",
                     Number(service.NetworkAdapterCount),
                     Number(service.DiskCount),
+                    Number(service.ShellCount),
                     service.StartTime?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "-");
             }
 
@@ -84,6 +85,7 @@ internal static class ServiceCommand
         json.WriteString("version", service.Version);
         WriteNumber("vifs", service.NetworkAdapterCount);
         WriteNumber("vbds", service.DiskCount);
+        WriteNumber("shells", service.ShellCount);
         WriteNumber("clients", service.ClientCount);
         json.WriteEndObject();
 

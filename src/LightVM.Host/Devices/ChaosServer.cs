@@ -6,7 +6,7 @@ namespace LightVM.Host.Devices;
 
 /// <summary>The socket of Chaos' device daemon (<see cref="ChaosProtocol"/>), for clients that know no other.</summary>
 internal sealed class ChaosServer(string path, PeerPolicy peers, DaemonLog log, DeviceService service, int maxClients = RequestServer.MaxClients)
-    : SocketServer(path, peers, log, maxClients)
+    : SocketServer(path, peers, log, "devices", maxClients)
 {
     protected override byte[] Refusal(string reason, int errno) => ChaosProtocol.WriteResponse(errno);
 

@@ -35,7 +35,7 @@ internal static class DeviceDaemon
     public static void Run(DeviceDaemonOptions options, DaemonLog log, ServiceNotifier notifier, CancellationToken cancellation)
     {
         using var hypervisor = XenHypervisor.Open(); // says best what is wrong where there is no Xen
-        using var instance = TakeFolder(options);
+        using var instance = InstanceLock.Take(options.Folder, DeviceDaemonProtocol.PidFileName, "a device daemon", options.Peers.Group);
         SystemCalls.RaiseFileLimit();
         ThreadPool.SetMinThreads(RequestThreads, RequestThreads);
 
@@ -94,25 +94,5 @@ internal static class DeviceDaemon
         foreach (var thread in threads) thread.Start();
         foreach (var thread in threads) thread.Join();
         if (failure is not null) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
-    }
-
-    private static InstanceLock TakeFolder(DeviceDaemonOptions options)
-    {
-        try
-        {
-            const UnixFileMode Owner = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-            Directory.CreateDirectory(options.Folder, Owner);
-            if (options.Peers.Group is { } group)
-            {
-                if (SystemCalls.ChangeOwner(options.Folder, -1, group) != 0) throw new IOException($"'{options.Folder}' cannot be given to group {group}");
-                File.SetUnixFileMode(options.Folder, Owner | UnixFileMode.GroupRead | UnixFileMode.GroupExecute);
-            }
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new LvmException(ErrorIds.HostFileFailure, $"'{options.Folder}' cannot be used: {error.Message.TrimEnd('.')}", error);
-        }
-
-        return InstanceLock.Take(Path.Combine(options.Folder, DeviceDaemonProtocol.PidFileName));
     }
 }

@@ -84,7 +84,14 @@ internal sealed class DeviceTable(TimeProvider time, Func<DeviceKey, bool>? exis
             // An address that this domain asked for earlier and for another interface is that one's no longer.
             foreach (var stale in _reservations.Where(entry => entry.Key.Domain == domain && entry.Value.Mac is { } mac && macs.Contains(mac)).Select(entry => entry.Key).ToArray())
                 _reservations.Remove(stale);
-            for (var i = 0; i < macs.Length; i++) _reservations[(domain, DeviceKind.Network, interfaces[i].Id)] = new Reservation(macs[i], default, default, until);
+            for (var i = 0; i < macs.Length; i++)
+            {
+                // An interface that is there and gets another address, of a domain that nobody has started yet: there is nothing to wait for.
+                var known = _interfaces.FirstOrDefault(entry => entry.Value.Domain == domain && entry.Key.Id == interfaces[i].Id);
+                if (known.Value.Mac is { } old && interfaces[i].Config.Mac is { } mac && mac != old) _interfaces[known.Key] = new Interface(domain, mac);
+                else _reservations[(domain, DeviceKind.Network, interfaces[i].Id)] = new Reservation(macs[i], default, default, until);
+            }
+
             foreach (var (disk, identity) in disks) _reservations[(domain, DeviceKind.Disk, disk.Id)] = new Reservation(null, identity, disk.Config.Access, until);
             return macs;
         }

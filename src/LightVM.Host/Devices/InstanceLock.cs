@@ -14,8 +14,30 @@ internal sealed class InstanceLock : IDisposable
         _file = file;
     }
 
+    /// <summary>Makes sure of a daemon's folder, which its group may look into, and that it is the only one there. Errors: ServiceFailure where another one runs, HostFileFailure.</summary>
+    /// <param name="who">"a device daemon", for the message.</param>
+    public static InstanceLock Take(string folder, string name, string who, uint? group)
+    {
+        try
+        {
+            const UnixFileMode Owner = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+            Directory.CreateDirectory(folder, Owner);
+            if (group is { } members)
+            {
+                if (SystemCalls.ChangeOwner(folder, -1, members) != 0) throw new IOException($"'{folder}' cannot be given to group {members}");
+                File.SetUnixFileMode(folder, Owner | UnixFileMode.GroupRead | UnixFileMode.GroupExecute);
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new LvmException(ErrorIds.HostFileFailure, $"'{folder}' cannot be used: {error.Message.TrimEnd('.')}", error);
+        }
+
+        return Take(Path.Combine(folder, name), who);
+    }
+
     /// <summary>Errors: ServiceFailure where another one runs, HostFileFailure.</summary>
-    public static InstanceLock Take(string path)
+    public static InstanceLock Take(string path, string who)
     {
         FileStream? file = null;
         try
@@ -28,7 +50,7 @@ internal sealed class InstanceLock : IDisposable
             catch (IOException error)
             {
                 using var reader = new StreamReader(file);
-                throw new LvmException(ErrorIds.ServiceFailure, $"a device daemon runs already (process {reader.ReadToEnd().Trim()}, '{path}')", error);
+                throw new LvmException(ErrorIds.ServiceFailure, $"{who} runs already (process {reader.ReadToEnd().Trim()}, '{path}')", error);
             }
 
             file.SetLength(0);

@@ -6,7 +6,7 @@ using LightVM.Services;
 namespace LightVM.Host.Devices;
 
 /// <summary>The daemon's socket (<see cref="DeviceDaemonProtocol"/>): requests and answers in JSON, as many as wanted on a connection.</summary>
-internal sealed class RequestServer : SocketServer
+internal sealed class RequestServer : LineServer
 {
     /// <summary>Connections at a time. Each process that makes domains keeps one.</summary>
     public const int MaxClients = 256;
@@ -15,7 +15,7 @@ internal sealed class RequestServer : SocketServer
     private readonly Func<DeviceDaemonStatus> _status;
 
     public RequestServer(string path, PeerPolicy peers, DaemonLog log, DeviceService service, Func<DeviceDaemonStatus> status, int maxClients = MaxClients)
-        : base(path, peers, log, maxClients)
+        : base(path, peers, log, "devices", maxClients)
     {
         _service = service;
         _status = status;
@@ -23,43 +23,8 @@ internal sealed class RequestServer : SocketServer
 
     protected override byte[] Refusal(string reason, int errno) => DaemonProtocol.WriteError(ErrorIds.DeviceDaemonUnavailable, reason);
 
-    protected override async Task Serve(Socket client, CancellationToken cancellation)
-    {
-        var buffer = new byte[4096];
-        var filled = 0;
-        while (true)
-        {
-            int end;
-            // A connection may be idle for ever; a line that has begun has its deadline.
-            using (var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
-            {
-                if (filled > 0) deadline.CancelAfter(MessagePatience);
-                for (var searched = 0; (end = buffer.AsSpan(searched, filled - searched).IndexOf((byte)'\n')) < 0;)
-                {
-                    searched = filled;
-                    if (filled == DaemonProtocol.MaxLine)
-                    {
-                        await Send(client, DaemonProtocol.WriteError(DaemonProtocol.RequestInvalid, $"a line has at most {DaemonProtocol.MaxLine} bytes"), cancellation);
-                        return;
-                    }
-
-                    if (filled == buffer.Length) Array.Resize(ref buffer, buffer.Length * 2);
-                    var count = await client.ReceiveAsync(buffer.AsMemory(filled), SocketFlags.None, deadline.Token);
-                    if (count == 0) return;
-                    if (filled == 0) deadline.CancelAfter(MessagePatience);
-                    filled += count;
-                }
-
-                end = buffer.AsSpan(0, filled).IndexOf((byte)'\n');
-            }
-
-            var line = buffer.AsMemory(0, end).ToArray();
-            // Disks may be slow to look at: not on the thread that reads for others.
-            await Send(client, await Task.Run(() => Answer(line), cancellation), cancellation);
-            filled -= end + 1;
-            buffer.AsSpan(end + 1, filled).CopyTo(buffer);
-        }
-    }
+    // Disks may be slow to look at: not on the thread that reads for others.
+    protected override ValueTask<byte[]?> Answer(Socket client, byte[] line) => new(Task.Run(byte[]? () => Answer(line)));
 
     /// <summary>Does a request.</summary>
     internal byte[] Answer(byte[] line)

@@ -13,19 +13,22 @@ internal abstract class SocketServer : IDaemonTask, IDisposable
     protected static readonly TimeSpan MessagePatience = TimeSpan.FromSeconds(5);
 
     private readonly string _path;
+    private readonly string _what;
     private readonly PeerPolicy _peers;
     private readonly int _maxClients;
     private readonly Socket _listener;
     private int _clients;
 
     /// <summary>Begins to listen; clients are answered once it runs. Takes the place of a socket that is there: whoever had it is dead.</summary>
-    protected SocketServer(string path, PeerPolicy peers, DaemonLog log, int maxClients)
+    /// <param name="what">What clients ask for, in messages: "devices".</param>
+    protected SocketServer(string path, PeerPolicy peers, DaemonLog log, string what, int maxClients, SocketType type = SocketType.Stream)
     {
         _path = path;
+        _what = what;
         _peers = peers;
         _maxClients = maxClients;
         Log = log;
-        _listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        _listener = new Socket(AddressFamily.Unix, type, ProtocolType.Unspecified);
         try
         {
             File.Delete(path);
@@ -100,8 +103,8 @@ internal abstract class SocketServer : IDaemonTask, IDisposable
         {
             if (!_peers.Allows(client, out var who))
             {
-                Log.Warning($"{_path}: {who} may not ask for devices");
-                await Send(client, Refusal("only root may ask for devices, and the group that the daemon was told of", EACCES), cancellation);
+                Log.Warning($"{_path}: {who} may not ask for {_what}");
+                await Send(client, Refusal($"only root may ask for {_what}, and the group that the daemon was told of", EACCES), cancellation);
             }
             else if (Clients > _maxClients)
             {

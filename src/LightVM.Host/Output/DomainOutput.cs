@@ -68,6 +68,8 @@ internal static class DomainOutput
     {
         json.WriteStartObject("creation");
         json.WriteMilliseconds("milliseconds", creation.Duration);
+        json.WriteString("source", creation.Source.ToString());
+        json.WriteString("pool", creation.Pool);
         json.WritePropertyName("steps");
         json.WriteArray(creation.Steps, (writer, step) =>
         {

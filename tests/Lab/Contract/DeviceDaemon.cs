@@ -4,7 +4,7 @@ using System.Text;
 
 namespace LightVM.Lab;
 
-/// <summary>A run of <c>lightvm devd</c>, from its start until it is stopped or killed.</summary>
+/// <summary>A run of <c>lightvm devd</c>, or of another of its daemons, from its start until it is stopped or killed.</summary>
 internal sealed class DeviceDaemon : IDisposable
 {
     /// <summary>Long, for a machine that emulates many things at once.</summary>
@@ -38,9 +38,12 @@ internal sealed class DeviceDaemon : IDisposable
     }
 
     /// <summary>Starts it and waits until it serves devices.</summary>
-    public static DeviceDaemon Start(params string[] options)
+    public static DeviceDaemon Start(params string[] options) => StartOther("devd", new Dictionary<string, string>(), options);
+
+    /// <summary>Starts a daemon and waits until it is ready.</summary>
+    public static DeviceDaemon StartOther(string command, IReadOnlyDictionary<string, string> environment, params string[] options)
     {
-        var daemon = StartUnready(null, options, out var notify);
+        var daemon = StartUnready(command, environment, null, options, out var notify);
         using (notify)
         {
             var ended = daemon._process.WaitForExitAsync();
@@ -55,9 +58,11 @@ internal sealed class DeviceDaemon : IDisposable
     }
 
     /// <summary>Starts one that is going to die at a crash point, maybe before it is ready.</summary>
-    public static DeviceDaemon StartToCrash(string crashPoint)
+    public static DeviceDaemon StartToCrash(string crashPoint) => StartToCrash("devd", new Dictionary<string, string>(), crashPoint);
+
+    public static DeviceDaemon StartToCrash(string command, IReadOnlyDictionary<string, string> environment, string crashPoint)
     {
-        var daemon = StartUnready(crashPoint, [], out var notify);
+        var daemon = StartUnready(command, environment, crashPoint, [], out var notify);
         using (notify)
         {
             var ended = daemon._process.WaitForExitAsync();
@@ -91,12 +96,13 @@ internal sealed class DeviceDaemon : IDisposable
         _process.Dispose();
     }
 
-    private static DeviceDaemon StartUnready(string? crashPoint, string[] options, out Socket notify)
+    private static DeviceDaemon StartUnready(string command, IReadOnlyDictionary<string, string> environment, string? crashPoint, string[] options, out Socket notify)
     {
         var path = Path.Combine(Path.GetTempPath(), $"lightvm-notify-{Guid.NewGuid():n}");
         notify = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
         notify.Bind(new UnixDomainSocketEndPoint(path));
-        var start = new ProcessStartInfo(Dom0.Lightvm, ["devd", .. options]) { RedirectStandardError = true };
+        var start = new ProcessStartInfo(Dom0.Lightvm, [command, .. options]) { RedirectStandardError = true };
+        foreach (var (name, value) in environment) start.Environment[name] = value;
         start.Environment["NOTIFY_SOCKET"] = path;
         if (crashPoint is not null) start.Environment["LIGHTVM_CRASH_AT"] = crashPoint;
         return new DeviceDaemon(start);

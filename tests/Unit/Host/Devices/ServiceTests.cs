@@ -118,7 +118,7 @@ public sealed partial class ServiceTests : IDisposable
     public void Another_process_that_has_the_lock_is_named()
     {
         var path = Path.Combine(_folder, "devd.pid");
-        using (InstanceLock.Take(path))
+        using (InstanceLock.Take(path, "a device daemon"))
         {
             Assert.Equal($"{Environment.ProcessId}\n", File.ReadAllText(path));
         }
@@ -126,19 +126,19 @@ public sealed partial class ServiceTests : IDisposable
         File.WriteAllText(path, "4711\n");
         using (ForeignLock.Take(path))
         {
-            var error = Assert.Throws<LvmException>(() => InstanceLock.Take(path));
+            var error = Assert.Throws<LvmException>(() => InstanceLock.Take(path, "a device daemon"));
             Assert.Equal(ErrorIds.ServiceFailure, error.ErrorId);
             Assert.Contains("4711", error.Message, StringComparison.Ordinal);
         }
 
-        InstanceLock.Take(path).Dispose();
+        InstanceLock.Take(path, "a device daemon").Dispose();
         Assert.Equal("", File.ReadAllText(path));
     }
 
     [Fact]
     public void A_folder_that_is_not_there_is_an_error_with_an_id()
     {
-        var error = Assert.Throws<LvmException>(() => InstanceLock.Take(Path.Combine(_folder, "no", "devd.pid")));
+        var error = Assert.Throws<LvmException>(() => InstanceLock.Take(Path.Combine(_folder, "no", "devd.pid"), "a device daemon"));
         Assert.Equal(ErrorIds.HostFileFailure, error.ErrorId);
     }
 

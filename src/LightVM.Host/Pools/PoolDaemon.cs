@@ -1,0 +1,71 @@
+using LightVM.Errors;
+using LightVM.Host.Devices;
+using LightVM.Hosts;
+using LightVM.Linux;
+using LightVM.Pools;
+
+namespace LightVM.Host.Pools;
+
+/// <summary>How a pool daemon is to run.</summary>
+internal sealed record PoolDaemonOptions
+{
+    /// <summary>Where its process id and its sockets are.</summary>
+    public string Folder { get; init; } = RunFolder.Path;
+
+    /// <summary>Memory of the host that shells leave free, MiB.</summary>
+    public int ReserveMiB { get; init; } = new PoolKeeperOptions().ReserveMiB;
+
+    /// <summary>Who may talk to it.</summary>
+    public PeerPolicy Peers { get; init; } = new();
+}
+
+/// <summary>The pool daemon: one thread that makes shells (<see cref="PoolKeeper"/>), and two sockets.</summary>
+internal static class PoolDaemon
+{
+    /// <summary>Runs until it is cancelled. Its shells wait for the next one. Errors: ServiceFailure where one runs already, HostFileFailure.</summary>
+    /// <param name="host">The host, which the daemon uses as any other of its users does.</param>
+    public static void Run(LvmHost host, PoolDaemonOptions options, DaemonLog log, ServiceNotifier notifier, CancellationToken cancellation)
+    {
+        using var instance = InstanceLock.Take(options.Folder, PoolDaemonProtocol.PidFileName, "a pool daemon", options.Peers.Group);
+        SystemCalls.RaiseFileLimit();
+
+        var started = DateTimeOffset.UtcNow;
+        using var keeper = host.KeepPools(new FilePoolStore(), new PoolKeeperOptions { ReserveMiB = options.ReserveMiB }, log.Notice);
+        PoolServer? requests = null;
+        // Clients may come from here on, and are answered when it is known what there is.
+        using var server = requests = new PoolServer(Path.Combine(options.Folder, PoolDaemonProtocol.SocketName), options.Peers, log, keeper, host, Status);
+        using var shells = new ShellServer(Path.Combine(options.Folder, PoolDaemonProtocol.ChaosSocketName), options.Peers, log, host);
+        keeper.Open();
+        notifier.Ready("keeping shells");
+        log.Notice($"lightvm {CommandLine.Version} keeps {keeper.Counts.Pools} pools");
+        try
+        {
+            DeviceDaemon.RunAll([new KeeperTask(keeper), requests, shells], cancellation);
+        }
+        finally
+        {
+            notifier.Stopping();
+            log.Notice("stopping; shells wait for the next one");
+        }
+
+        PoolDaemonStatus Status()
+        {
+            var (pools, ready, lent) = keeper.Counts;
+            return new PoolDaemonStatus(CommandLine.Version, Environment.ProcessId, started, pools, ready, lent, requests?.Clients ?? 0);
+        }
+    }
+
+    private sealed class KeeperTask(PoolKeeper keeper) : IDaemonTask
+    {
+        /// <summary>What is done for later must not delay what is done for somebody now: this thread is nicer than others.</summary>
+        private const int Niceness = 10;
+
+        public string Name => "shells";
+
+        public void Run(CancellationToken cancellation)
+        {
+            _ = Libc.SetPriority(0, 0, Niceness);
+            keeper.Run(cancellation);
+        }
+    }
+}

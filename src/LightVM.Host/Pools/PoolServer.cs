@@ -1,0 +1,95 @@
+using System.Net.Sockets;
+using LightVM.Domains;
+using LightVM.Errors;
+using LightVM.Host.Devices;
+using LightVM.Hosts;
+using LightVM.Pools;
+using LightVM.Services;
+
+namespace LightVM.Host.Pools;
+
+/// <summary>The pool daemon's socket (<see cref="PoolDaemonProtocol"/>). What a client took and did not finish is looked at when it is gone.</summary>
+internal sealed class PoolServer(string path, PeerPolicy peers, DaemonLog log, PoolKeeper keeper, LvmHost host, Func<PoolDaemonStatus> status, int maxClients = PoolServer.MaxClients)
+    : LineServer(path, peers, log, "shells", maxClients)
+{
+    /// <summary>Connections at a time. Each process that makes domains keeps one or two.</summary>
+    public const int MaxClients = 1024;
+
+    protected override byte[] Refusal(string reason, int errno) => DaemonProtocol.WriteError(ErrorIds.PoolDaemonUnavailable, reason);
+
+    protected override async Task Serve(Socket client, CancellationToken cancellation)
+    {
+        try
+        {
+            await base.Serve(client, cancellation);
+        }
+        finally
+        {
+            // It may take a while: whoever else has the shell is waited for.
+            _ = Task.Run(() => keeper.Leave(client), CancellationToken.None);
+        }
+    }
+
+    protected override ValueTask<byte[]?> Answer(Socket client, byte[] line)
+    {
+        PoolDaemonRequest request;
+        try
+        {
+            request = PoolDaemonProtocol.ReadRequest(line);
+        }
+        catch (DaemonRefusal refusal)
+        {
+            return new(DaemonProtocol.WriteError(refusal.Id, refusal.Message));
+        }
+        catch (LvmException error)
+        {
+            return new(DaemonProtocol.WriteError(error.ErrorId, error.Problem));
+        }
+
+        // What somebody waits for who makes a domain is answered on the spot; all else has time.
+        return request is PoolDaemonRequest.Take or PoolDaemonRequest.Done { IsUsed: true } ? new(Answer(client, request)) : new(Task.Run(() => Answer(client, request)));
+    }
+
+    /// <summary>Does a request.</summary>
+    private byte[]? Answer(object client, PoolDaemonRequest request)
+    {
+        try
+        {
+            switch (request)
+            {
+                case PoolDaemonRequest.Take take:
+                    return PoolDaemonProtocol.WriteShell(keeper.Take(take.Shell, client));
+                case PoolDaemonRequest.Done done:
+                    keeper.GiveBack(done.Uuid, client, done.IsUsed);
+                    return null;
+                case PoolDaemonRequest.Create create:
+                    var domain = host.CreateDomain(create.Config);
+                    return PoolDaemonProtocol.WriteCreated(domain.Id, domain.Creation ?? new CreationRecord([], TimeSpan.Zero));
+                case PoolDaemonRequest.Add add:
+                    keeper.Add(add.Pool);
+                    break;
+                case PoolDaemonRequest.Set set:
+                    keeper.Set(set.Pool);
+                    break;
+                case PoolDaemonRequest.Remove remove:
+                    keeper.Remove(remove.Name);
+                    break;
+                case PoolDaemonRequest.List:
+                    return PoolDaemonProtocol.WritePools(keeper.List());
+                case PoolDaemonRequest.Status:
+                    return PoolDaemonProtocol.WriteStatus(status());
+            }
+
+            return DaemonProtocol.WriteOk(_ => { });
+        }
+        catch (LvmException error)
+        {
+            return DaemonProtocol.WriteError(error.ErrorId, error.Errno is { } errno ? $"{error.Problem} ({ErrnoText.Describe(errno)})" : error.Problem);
+        }
+        catch (Exception error)
+        {
+            Log.Error($"{Name}: {error}");
+            return DaemonProtocol.WriteError(ErrorIds.ServiceFailure, $"the pool daemon failed: {error.Message.TrimEnd('.')}");
+        }
+    }
+}
