@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# bench.sh [--others LIST] [--device-others LIST] [--image-others LIST] [--no-moves] [--samples N] [--process-samples N] [--quick]: measures an
+# bench.sh [--others LIST] [--device-others LIST] [--image-others LIST] [--pool-others LIST] [--no-moves] [--samples N] [--process-samples N] [--quick]: measures an
 # installed build (artifacts/): process starts and the simulated host on this machine, everything else on its Xen if it is a dom0,
 # else in the lab. `./build.sh bench` builds first. Results: artifacts/bench-results/. README.md beside this file says what the figures mean.
 set -euo pipefail
@@ -8,7 +8,7 @@ tree=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 artifacts=$tree/artifacts
 results=$artifacts/bench-results
 lab_name=bench
-others=0,100,250,500 device_others=0,200 image_others=0,100 samples=40 process_samples=10 moves=1
+others=0,100,250,500 device_others=0,200 image_others=0,100 pool_others=0,100,500,1000 samples=40 process_samples=10 moves=1
 
 main() {
   while (($#)); do
@@ -16,10 +16,11 @@ main() {
       --others) others=$2 && shift ;;
       --device-others) device_others=$2 && shift ;;
       --image-others) image_others=$2 && shift ;;
+      --pool-others) pool_others=$2 && shift ;;
       --no-moves) moves='' ;;
       --samples) samples=$2 && shift ;;
       --process-samples) process_samples=$2 && shift ;;
-      --quick) others=0,20 device_others=0,20 image_others=0,20 samples=10 process_samples=2 ;;
+      --quick) others=0,20 device_others=0,20 image_others=0,20 pool_others=0,20 samples=10 process_samples=2 ;;
       *)
         sed -n '2,4s/^# //p' "${BASH_SOURCE[0]}" >&2
         exit 2
@@ -37,12 +38,13 @@ main() {
   mkdir -p "$results"
   measure_here
   if grep -qs control_d /proc/xen/capabilities; then
-    LIGHTVM_BENCH_OUTPUT=$results "$artifacts/bench/run-in-lab.sh" "$others" "$samples" "$process_samples" "$device_others" "$image_others"
+    LIGHTVM_BENCH_OUTPUT=$results "$artifacts/bench/run-in-lab.sh" "$others" "$samples" "$process_samples" "$device_others" "$image_others" "$pool_others"
   else
     trap '"$tree/tests/Lab/lab.sh" stop "$lab_name" >&2' EXIT
     measure_in_lab
     [[ -z $moves ]] || measure_moves
   fi
+  plot
   echo "bench.sh: samples and figures are in ${results#"$tree/"}" >&2
 }
 
@@ -59,10 +61,10 @@ measure_here() {
 # One processor: with two, a dom0 with hundreds of guests has hung.
 measure_in_lab() {
   "$tree/tests/Lab/lab.sh" build >&2
-  "$tree/tests/Lab/lab.sh" start "$lab_name" --cpus 1 --memory 8192 --dom0-memory 2048 >&2
+  "$tree/tests/Lab/lab.sh" start "$lab_name" --cpus 1 --memory 12288 --dom0-memory 2048 >&2
   "$tree/tests/Lab/lab.sh" install "$lab_name" "$artifacts" >&2
   "$tree/tests/Lab/lab.sh" run "$lab_name" --timeout 7200 -- \
-    "LIGHTVM_BENCH_OUTPUT=/host/bench-results /lightvm/bench/run-in-lab.sh '$others' $samples $process_samples '$device_others' '$image_others'" </dev/null
+    "LIGHTVM_BENCH_OUTPUT=/host/bench-results /lightvm/bench/run-in-lab.sh '$others' $samples $process_samples '$device_others' '$image_others' '$pool_others'" </dev/null
   cp "$(lab_share)"/bench-results/* "$results/"
 }
 
@@ -80,6 +82,13 @@ measure_moves() {
     --kernel /lightvm/guests/tiny.elf --baseline /lightvm/bench/baseline --output /tmp/moves --samples $((samples / 4)) \
     --process-samples $(((process_samples + 1) / 2)) --blocks 2" </dev/null
   for file in moves-samples.csv moves-figures.json; do on "$west" "cat /tmp/moves/$file" >"$results/$file"; done
+}
+
+# What creations take with more and more guests running, as a picture: from the medians of the suite pools.
+plot() {
+  [[ -e $results/pools-medians.csv ]] || return 0
+  command -v gnuplot >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gnuplot-nox; } >&2
+  gnuplot -e "medians='$results/pools-medians.csv'; picture='$results/creation-times'" "$tree/bench/creation-times.gp"
 }
 
 # The folder of this machine that is /host in the lab.

@@ -78,14 +78,14 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
         var crowd = new Crowd(host, withInterface);
         try
         {
-            using (new DeviceDaemonProcess(options.Lightvm, all: false, log))
+            using (new DaemonProcess(options.Lightvm, ["devd"], log))
             {
                 foreach (var variant in variants) Warm(variant, host);
             }
 
             foreach (var others in options.Others)
             {
-                using (new DeviceDaemonProcess(options.Lightvm, all: false, log))
+                using (new DaemonProcess(options.Lightvm, ["devd"], log))
                 {
                     Results.Progress($"{others} others: starting them");
                     crowd.Grow(others, _results);
@@ -94,12 +94,12 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
 
                 for (var block = 0; block < options.Blocks; block++)
                 {
-                    using (new DeviceDaemonProcess(options.Lightvm, all: false, log))
+                    using (new DaemonProcess(options.Lightvm, ["devd"], log))
                     {
                         foreach (var variant in variants) RunBlock(variant, variant.Contenders, times, block, others);
                     }
 
-                    using (new DeviceDaemonProcess(options.Lightvm, all: true, log))
+                    using (new DaemonProcess(options.Lightvm, ["devd", "--all"], log))
                     {
                         foreach (var variant in variants) RunBlock(variant, variant.WithoutScripts, times, block, others);
                     }
@@ -112,7 +112,7 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
         {
             foreach (var variant in variants) variant.Dispose();
             Results.Progress("removing the others");
-            using (new DeviceDaemonProcess(options.Lightvm, all: false, log)) crowd.Remove();
+            using (new DaemonProcess(options.Lightvm, ["devd"], log)) crowd.Remove();
             _results.Write(output, "devices");
         }
     }

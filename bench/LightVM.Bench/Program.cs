@@ -32,7 +32,7 @@ xen.SetAction(arguments => new XenSuite(new XenSuiteOptions
 }).Run(arguments.GetRequiredValue(output)));
 
 var bridge = new Option<string>("--bridge") { Description = "The bridge that the guests' interfaces join", DefaultValueFactory = _ => "xenbr0" };
-var daemon = new Option<FileInfo>("--lightvm") { Description = "The executable lightvm, whose device daemon serves the guests", Required = true };
+var daemon = new Option<FileInfo>("--lightvm") { Description = "The executable lightvm, whose daemons serve the guests", Required = true };
 var devices = new Command("devices", "Guests with devices on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, daemon, bridge };
 devices.SetAction(arguments => new DevicesSuite(new DevicesSuiteOptions
 {
@@ -74,6 +74,19 @@ moves.SetAction(arguments => new MovesSuite(new MovesSuiteOptions
     Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
 }).Run(arguments.GetRequiredValue(output)));
 
+var pools = new Command("pools", "Guests made of shells on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, daemon };
+pools.SetAction(arguments => new PoolsSuite(new PoolsSuiteOptions
+{
+    Kernel = arguments.GetRequiredValue(kernel).FullName,
+    Others = arguments.GetRequiredValue(others).Split(',').Select(int.Parse).Order().ToArray(),
+    Samples = arguments.GetValue(samples),
+    ProcessSamples = arguments.GetValue(processSamples),
+    Blocks = arguments.GetValue(blocks),
+    PauseMs = arguments.GetValue(pause),
+    Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
+    Lightvm = arguments.GetRequiredValue(daemon).FullName,
+}).Run(arguments.GetRequiredValue(output)));
+
 var simulated = new Command("simulated", "Listing 1,000 simulated domains");
 simulated.SetAction(arguments => SimulatedSuite.Run(arguments.GetValue(samples), arguments.GetRequiredValue(output)));
 
@@ -81,5 +94,5 @@ var starts = new Command("starts", "Starts of processes; not to be run under emu
 starts.SetAction(arguments => StartSuite.Run(
     arguments.GetValue(lightvm)?.FullName, arguments.GetValue(pwsh)?.FullName, arguments.GetRequiredValue(module), arguments.GetValue(samples), arguments.GetRequiredValue(output)));
 
-foreach (var suite in new[] { xen, devices, images, moves, simulated, starts }) root.Subcommands.Add(suite);
+foreach (var suite in new[] { xen, devices, images, pools, moves, simulated, starts }) root.Subcommands.Add(suite);
 return root.Parse(args).Invoke();

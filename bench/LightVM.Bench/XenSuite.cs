@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using LightVM.Bench.Contenders;
 using LightVM.Configuration;
 using LightVM.Hosts;
@@ -65,7 +64,7 @@ internal sealed class XenSuite(XenSuiteOptions options)
                 Report(contenders, others);
             }
 
-            _results.Figure("memory-engine-rss", ResidentMiB(), "MiB");
+            _results.Figure("memory-engine-rss", Memory.OwnMiB(), "MiB");
         }
         finally
         {
@@ -111,12 +110,5 @@ internal sealed class XenSuite(XenSuiteOptions options)
         _results.Figure($"create-xl-over-engine-{others}", _results.Median("create-xl", others) / engine, "ratio", Bound.Above(others >= 500 ? 12 : 8));
         _results.Figure($"list-median-{others}", _results.Median("list", others), "ms");
         _results.Figure($"list-hypercall-share-{others}", _results.Median("list-hypercall", others) / _results.Median("list", others), "ratio", others >= 500 ? Bound.Above(0.5) : null);
-    }
-
-    private static double ResidentMiB()
-    {
-        GC.Collect();
-        var line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
-        return int.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024.0;
     }
 }

@@ -5,8 +5,8 @@ using System.Text;
 
 namespace LightVM.Bench;
 
-/// <summary>A device daemon of this build, <c>lightvm devd</c>, from when it is ready until it is disposed.</summary>
-internal sealed partial class DeviceDaemonProcess : IDisposable
+/// <summary>A daemon of this build, from when it is ready until it is disposed.</summary>
+internal sealed partial class DaemonProcess : IDisposable
 {
     private const int Terminate = 15; // SIGTERM
 
@@ -14,9 +14,9 @@ internal sealed partial class DeviceDaemonProcess : IDisposable
 
     private readonly Process _process;
 
-    /// <param name="all">Whether it serves xl's guests, too.</param>
+    /// <param name="words">Its command: "devd", "poold"; and what that is to be told.</param>
     /// <param name="log">The file that its log is appended to.</param>
-    public DeviceDaemonProcess(string lightvm, bool all, string log)
+    public DaemonProcess(string lightvm, IEnumerable<string> words, string log)
     {
         var folder = Directory.CreateTempSubdirectory("lightvm-bench-");
         try
@@ -25,7 +25,7 @@ internal sealed partial class DeviceDaemonProcess : IDisposable
             var path = Path.Combine(folder.FullName, "notify");
             using var notified = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { ReceiveTimeout = (int)Patience.TotalMilliseconds };
             notified.Bind(new UnixDomainSocketEndPoint(path));
-            var start = new ProcessStartInfo(lightvm, ["devd", .. all ? ["--all"] : Array.Empty<string>(), "--log-file", log]);
+            var start = new ProcessStartInfo(lightvm, [.. words, "--log-file", log]);
             start.Environment["NOTIFY_SOCKET"] = path;
             _process = Process.Start(start)!;
             var buffer = new byte[4096];
@@ -35,13 +35,16 @@ internal sealed partial class DeviceDaemonProcess : IDisposable
         }
         catch (SocketException error)
         {
-            throw new InvalidOperationException($"lightvm devd has not become ready ({log})", error);
+            throw new InvalidOperationException($"lightvm {string.Join(' ', words)} has not become ready ({log})", error);
         }
         finally
         {
             folder.Delete(recursive: true);
         }
     }
+
+    /// <summary>Memory that it has in use, MiB.</summary>
+    public double ResidentMiB => Memory.ResidentMiB(_process.Id);
 
     public void Dispose()
     {

@@ -1,0 +1,169 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using LightVM.Bench.Contenders;
+using LightVM.Domains;
+using LightVM.Hosts;
+using LightVM.Pools;
+
+namespace LightVM.Bench;
+
+internal sealed record PoolsSuiteOptions
+{
+    public required string Kernel { get; init; }
+
+    public required IReadOnlyList<int> Others { get; init; }
+
+    public required int Samples { get; init; }
+
+    public required int ProcessSamples { get; init; }
+
+    public required int Blocks { get; init; }
+
+    public required int PauseMs { get; init; }
+
+    /// <summary>The folder of the programs in C (bench/baseline).</summary>
+    public required string Programs { get; init; }
+
+    /// <summary>The executable, whose pool daemon makes the shells.</summary>
+    public required string Lightvm { get; init; }
+}
+
+/// <summary>
+/// Guests that are made of shells, of the three kinds, beside those that are made in full, by the engine, the bare C loop and xl, with more
+/// and more guests running; then many at once, by several threads.
+/// </summary>
+internal sealed class PoolsSuite(PoolsSuiteOptions options)
+{
+    private const int MemoryMiB = 4;
+    private const int AtOnce = 200;
+
+    private static readonly int[] Workers = [1, 2, 4];
+
+    private readonly Results _results = new();
+
+    public void Run(DirectoryInfo output)
+    {
+        output.Create();
+        using var files = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs);
+        using var host = LvmHost.OpenXen();
+        var image = Path.Combine(output.FullName, "snapshot.image");
+        var log = Path.Combine(output.FullName, "poold.log");
+        var contenders = new List<IContender> { new BaselineContender(Path.Combine(options.Programs, "baseline"), files), new EngineContender(host, files) };
+        foreach (var kind in Enum.GetValues<ShellKind>()) contenders.Add(new PoolContender(host, files, kind, () => new DaemonProcess(options.Lightvm, ["poold"], log), image));
+        if (XlContender.Find() is { } xl) contenders.Add(new XlContender(xl, Path.Combine(options.Programs, "timed"), files));
+        var crowd = new Crowd(host, files);
+        try
+        {
+            var saved = host.CreateDomain(files.Config("snapshot"));
+            Thread.Sleep(1000); // it has to be up
+            host.Images.Save(saved.Key, image);
+            foreach (var contender in contenders) contender.Create(contender.IsProcess ? 1 : 5, (_, _) => { }); // warm
+            foreach (var workers in Workers) MeasureAtOnce(host, files, workers);
+
+            var ownBefore = Memory.OwnMiB();
+            foreach (var others in options.Others)
+            {
+                Results.Progress($"{others} others: starting them");
+                crowd.Grow(others, _results);
+                for (var block = 0; block < options.Blocks; block++) RunBlock(contenders, block, others);
+                Report(contenders, others);
+            }
+
+            ReportMemory(host, ownBefore, log);
+        }
+        finally
+        {
+            Results.Progress("removing the others");
+            crowd.Remove();
+            File.Delete(image);
+            _results.Write(output, "pools");
+            WriteMedians(Path.Combine(output.FullName, "pools-medians.csv"), contenders);
+        }
+    }
+
+    private void RunBlock(List<IContender> contenders, int block, int others)
+    {
+        for (var i = 0; i < contenders.Count; i++)
+        {
+            var contender = contenders[(i + block) % contenders.Count]; // each begins once
+            var samples = contender.IsProcess ? options.ProcessSamples : options.Samples;
+            var count = samples * (block + 1) / options.Blocks - samples * block / options.Blocks;
+            if (count == 0) continue;
+            Results.Progress($"{others} others, block {block + 1}/{options.Blocks}: {count} by {contender.Name}");
+            if (!contender.IsProcess) contender.Create(1, (_, _) => { });
+            contender.Create(count, (series, milliseconds) => _results.Sample(series, others, milliseconds));
+        }
+    }
+
+    private void Report(List<IContender> contenders, int others)
+    {
+        foreach (var contender in contenders) _results.Figures($"create-{contender.Name}", others);
+        var (full, xl) = (Median("create-engine"), Median("create-xl"));
+        foreach (var kind in Enum.GetValues<ShellKind>())
+        {
+            var pool = $"pool-{kind.ToString().ToLowerInvariant()}";
+            // What has its kernel in it is what is hot; a shell has its kernel still to get.
+            var isHot = kind != ShellKind.Shell;
+            var hot = Median($"create-{pool}");
+            _results.Figure($"create-{pool}-over-engine-{others}", hot / full, "ratio", isHot ? Bound.Below(1 / 3.0) : null);
+            _results.Figure($"create-xl-over-{pool}-{others}", xl / hot, "ratio", isHot ? Bound.Above(40) : null);
+            foreach (var step in EngineContender.Steps.Append("shell")) _results.Figure($"step-{pool}-{step}-{others}", Median($"step-{pool}-{step}"), "ms");
+            if (others > 0) _results.Figure($"create-{pool}-over-first-{others}", hot / _results.Median($"create-{pool}", 0), "ratio", isHot ? Bound.Below(1.3) : null);
+        }
+
+        _results.Figure($"create-xl-over-engine-{others}", xl / full, "ratio");
+        if (others > 0) _results.Figure($"create-engine-without-store-over-first-{others}", WithoutStore(others) / WithoutStore(0), "ratio", Bound.Below(1.2));
+
+        double Median(string series) => _results.Median(series, others);
+
+        double WithoutStore(int beside) => _results.Median("create-engine", beside) - _results.Median("step-engine-publish", beside);
+    }
+
+    private void MeasureAtOnce(LvmHost host, GuestFiles files, int workers)
+    {
+        Results.Progress($"{AtOnce} at once by {workers}");
+        var domains = new Domain[AtOnce];
+        var begin = Stopwatch.GetTimestamp();
+        Parallel.For(0, AtOnce, new ParallelOptions { MaxDegreeOfParallelism = workers }, i => domains[i] = host.CreateDomain(files.Config($"at-once-{workers}-{i}")));
+        var seconds = Stopwatch.GetElapsedTime(begin).TotalSeconds;
+        _results.Figure($"creations-per-second-{workers}-workers", AtOnce / seconds, "1/s");
+        foreach (var domain in domains) host.DestroyDomain(domain.Key);
+    }
+
+    /// <summary>With all that run beside known to everybody.</summary>
+    private void ReportMemory(LvmHost host, double ownBefore, string log)
+    {
+        var others = options.Others[^1];
+        host.ListDomains();
+        _results.Figure($"memory-engine-added-{others}", Memory.OwnMiB() - ownBefore, "MiB", Bound.Below(64));
+        foreach (var daemon in new[] { "poold", "devd" })
+        {
+            using var process = new DaemonProcess(options.Lightvm, [daemon], Path.ChangeExtension(log, $".{daemon}.log"));
+            host.ListDomains();
+            Thread.Sleep(2000); // it has looked at all that there are
+            _results.Figure($"memory-{daemon}-{others}", process.ResidentMiB, "MiB", Bound.Below(64));
+        }
+    }
+
+    /// <summary>What the plot is made of: a line for each number of guests beside, a column for each contender.</summary>
+    private void WriteMedians(string path, List<IContender> contenders)
+    {
+        var text = new StringBuilder("others");
+        foreach (var contender in contenders) text.Append(CultureInfo.InvariantCulture, $",{contender.Name}");
+        text.Append('\n');
+        foreach (var others in options.Others)
+        {
+            text.Append(others);
+            foreach (var contender in contenders)
+            {
+                var median = _results.Median($"create-{contender.Name}", others);
+                text.Append(CultureInfo.InvariantCulture, $",{(double.IsNaN(median) ? "" : median.ToString("F3", CultureInfo.InvariantCulture))}");
+            }
+
+            text.Append('\n');
+        }
+
+        File.WriteAllText(path, text.ToString());
+    }
+}
