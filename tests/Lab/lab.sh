@@ -26,6 +26,7 @@ lab.sh: a real Xen with a Debian dom0 in an emulated machine
       --cpus N                   of the machine; dom0 has one                   (default 2)
       --xenstored c|o            the C or the OCaml store daemon                (default c)
       --lan ADDRESS              dom0's address on a wire between the labs, e.g. 10.9.0.1/24
+      --disk FILE                a second disk, /dev/vdb in dom0, which labs may share
       --xen-args ARGS            more words for Xen's command line
       --dom0-kernel-args ARGS    more words for the command line of dom0's kernel
       --timeout S                how long the boot may take                     (default 180)

@@ -24,6 +24,7 @@ main() {
     for kind in pv pvh; do go_back_and_forth "$kind" "$transport"; done
   done
   for kind in pv pvh; do work_goes_on "linux-$kind" tls; done
+  without_memory
   local point
   for point in $(on "$west" 'lightvm receive --list-crash-points'); do die_at "$point"; done
   printf 'moves: %d passed, %d failed\n' "$passed" "$failed"
@@ -35,7 +36,8 @@ make_guests() {
       pvh=false; [ $kind = pvh ] && pvh=true
       printf "{ \"name\": \"%s\", \"kernel\": \"/lightvm/guests/tiny.elf\", \"memory\": 4, \"vcpus\": 1, \"xen\": { \"pvh\": %s } }" $kind $pvh >/tmp/$kind.json
       printf "{ \"name\": \"linux-%s\", \"kernel\": \"/guests/vmlinux\", \"ramdisk\": \"/guests/initrd.gz\", \"memory\": 160, \"vcpus\": 1, \"xen\": { \"pvh\": %s },
-        \"cmdline\": \"console=hvc0 quiet lab.net=192.168.77.10 lab.count lab.ping=192.168.77.1\", \"vifs\": [ { \"bridge\": \"xenbr0\" } ] }" $kind $pvh >/tmp/linux-$kind.json
+        \"cmdline\": \"console=hvc0 quiet lab.net=192.168.77.10 lab.count lab.ping=192.168.77.1 lab.churn=xvda\", \"vifs\": [ { \"bridge\": \"xenbr0\" } ],
+        \"vbds\": [ { \"target\": \"/dev/vdb\", \"type\": \"phy\", \"vdev\": \"xvda\", \"access\": \"w\" } ] }" $kind $pvh >/tmp/linux-$kind.json
     done'
 }
 
@@ -58,19 +60,20 @@ go_back_and_forth() {
   on "$west" "lightvm destroy -q $1"
 }
 
-# work_goes_on GUEST TRANSPORT: a Linux guest that counts in its memory and pings its dom0, whose address is the same on both sides
+# work_goes_on GUEST TRANSPORT: a Linux guest that counts in its memory, writes to a disk that both hosts have, and pings its dom0,
+# whose address is the same on both sides
 work_goes_on() {
   local round line
   on "$west" "lightvm create -q /tmp/$1.json"
-  line=$(says "$1" 'eth0 answers')
+  line=$(says "$1" 'xvda churns')
   for ((round = 0; round < rounds && ${#line}; round++)); do
     on "$west" "lightvm migrate $1 $(target "$2" "$east_address")" >&2 || line=''
     on "$east" "lightvm migrate $1 $(target "$2" "$west_address")" >&2 || line=''
   done
-  on "$west" "lightvm console --send 'lab counted' $1" || true
-  if [[ $line && $(says "$1" '[0-9]* counted') == *', 0 missing'* ]]; then
-    on "$west" "lightvm console --send 'lab pinged' $1"
-    printf 'moves: passed: %s at work over %s (%s)\n' "$1" "$2" "$(says "$1" '[0-9]* pings, [0-9]* lost')"
+  local word
+  for word in counted churned pinged; do on "$west" "lightvm console --send 'lab $word' $1" || true; done
+  if [[ $line && $(says "$1" '[0-9]* counted') == *', 0 missing'* && $(says "$1" 'xvda: [0-9]* written') == *', 0 damaged'* ]]; then
+    printf 'moves: passed: %s at work over %s (%s; %s; %s)\n' "$1" "$2" "$(says "$1" '[0-9]* counted')" "$(says "$1" 'xvda: [0-9]* written')" "$(says "$1" '[0-9]* pings, [0-9]* lost')"
     passed=$((passed + 1))
   else
     printf 'moves: FAILED: %s at work over %s\n' "$1" "$2"
@@ -84,6 +87,31 @@ work_goes_on() {
 # says GUEST PATTERN: the last of what a Linux guest in the west says like that; nothing when it does not in time
 says() {
   on "$west" "for look in \$(seq 120); do grep -o 'guest: $2.*' /var/log/xen/console/guest-$1.log | tail -1 | grep . && exit; sleep 1; done; true"
+}
+
+# without_memory: the target has none left, before the move and while it goes on
+without_memory() {
+  on "$west" "lightvm create -q /tmp/linux-pvh.json"
+  says linux-pvh 'xvda churns' >&2
+  fill_memory
+  on "$west" "lightvm migrate linux-pvh tls://$east_address" >&2 && echo 'moves: the move was not refused' >&2
+  expect 'the target has no memory' linux-pvh 1 0
+  on "$east" 'lightvm destroy -q filler'
+  on "$west" "lightvm migrate --bandwidth 4 linux-pvh tls://$east_address" >&2 &
+  local mover=$!
+  until on "$east" 'lightvm list' | grep -q '^ *[^ ]* *[1-9]'; do sleep 1; done
+  fill_memory
+  wait "$mover" || true
+  expect "the target's memory goes while the domain comes" linux-pvh any any
+  on "$east" 'lightvm destroy -q filler 2>/dev/null; lightvm destroy -q linux-pvh 2>/dev/null; true'
+  on "$west" 'lightvm destroy -q linux-pvh 2>/dev/null; true'
+}
+
+# fill_memory: a domain in the east that has all but 24 MiB of what is free
+fill_memory() {
+  on "$east" 'free=$(lightvm info --json | grep -oE "\"freeMemoryKiB\":[0-9]+" | cut -d: -f2)
+    printf "{ \"name\": \"filler\", \"kernel\": \"/lightvm/guests/tiny.elf\", \"memory\": %d, \"vcpus\": 1, \"paused\": true }" $((free / 1024 - 24)) >/tmp/filler.json
+    lightvm create -q /tmp/filler.json' >&2 || true
 }
 
 # die_at CRASH-POINT: one side is killed there; what is left finds its way by itself

@@ -15,6 +15,7 @@ public static class ErrnoText
     public const int EBUSY = 16;
     public const int EEXIST = 17;
     public const int ENOTDIR = 20;
+    public const int EISDIR = 21;
     public const int EINVAL = 22;
     public const int ENOSPC = 28;
     public const int ENOSYS = 38;
@@ -33,6 +34,7 @@ public static class ErrnoText
         [EBUSY] = nameof(EBUSY),
         [EEXIST] = nameof(EEXIST),
         [ENOTDIR] = nameof(ENOTDIR),
+        [EISDIR] = nameof(EISDIR),
         [EINVAL] = nameof(EINVAL),
         [ENOSPC] = nameof(ENOSPC),
         [ENOSYS] = nameof(ENOSYS),

@@ -11,11 +11,10 @@ internal sealed class ImageFileWriter : ImageWriter
 {
     private readonly string _path;
     private readonly string _target;
-    private readonly string _temporary;
     private readonly bool _overwrite;
     private readonly DomainConfig _config;
     private readonly ImageFacts _facts;
-    private readonly FileStream _file;
+    private readonly NewFile _file;
     private readonly PartChecksum[] _parts;
     private readonly long _streamOffset;
     private bool _isNamed;
@@ -25,35 +24,25 @@ internal sealed class ImageFileWriter : ImageWriter
         (_path, _config, _facts, _overwrite) = (path, config, facts, overwrite);
         var head = ImageLayout.Head(DomainConfigJson.Write(config), facts, out _parts);
         _streamOffset = head.Length;
-        var file = default(FileStream);
+        NewFile? file = null;
         try
         {
             _target = Target(path, overwrite);
-            // Beside the target, for only within a file system is a rename atomic; short, for the target's name may be as long as names can be.
-            _temporary = Path.Combine(Path.GetDirectoryName(_target)!, $".lightvm-{Path.GetRandomFileName()}");
-            file = new FileStream(_temporary, new FileStreamOptions
-            {
-                Mode = FileMode.CreateNew,
-                Access = FileAccess.ReadWrite,
-                BufferSize = 0,
-                // A guest's memory is nobody else's business.
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            });
+            // A guest's memory is nobody else's business: its owner alone can read it.
+            file = new NewFile(_target);
+            RandomAccess.Write(file.Handle, head, 0);
             // The descriptor's own position is where libxc begins to write.
-            Handle = file.SafeFileHandle;
-            RandomAccess.Write(Handle, head, 0);
-            if (Libc.Seek((int)Handle.DangerousGetHandle(), _streamOffset, Libc.SeekFromBegin) != _streamOffset) throw Libc.Failure("lseek");
+            if (Libc.Seek((int)file.Handle.DangerousGetHandle(), _streamOffset, Libc.SeekFromBegin) != _streamOffset) throw Libc.Failure("lseek");
             _file = file;
         }
         catch (Exception error) when (IsOfFiles(error))
         {
             file?.Dispose();
-            Remove();
             throw Failure(error);
         }
     }
 
-    public override SafeFileHandle Handle { get; }
+    public override SafeFileHandle Handle => _file.Handle;
 
     public override LvmException? Problem => null;
 
@@ -72,7 +61,7 @@ internal sealed class ImageFileWriter : ImageWriter
             var trailer = ImageLayout.Trailer(parts);
             RandomAccess.Write(Handle, trailer, end);
             using (DomainCreation.Activities.StartActivity("save/sync")) RandomAccess.FlushToDisk(Handle);
-            NewFile.Name(_temporary, _target, _overwrite);
+            _file.Name(_overwrite);
             _isNamed = true;
             SynchronizeFolder();
             return Describe(_path, _config, _facts, parts, trailer);
@@ -90,8 +79,14 @@ internal sealed class ImageFileWriter : ImageWriter
     protected override void Dispose(bool disposing)
     {
         if (!disposing) return;
-        _file.Dispose();
-        if (!_isNamed) Remove();
+        try
+        {
+            _file.Dispose();
+        }
+        catch (Exception error) when (IsOfFiles(error))
+        {
+            // The error that led here is the one to report.
+        }
     }
 
     /// <summary>The file to replace, which is not the symbolic link that leads to it.</summary>
@@ -119,18 +114,6 @@ internal sealed class ImageFileWriter : ImageWriter
         finally
         {
             _ = Libc.Close(folder);
-        }
-    }
-
-    private void Remove()
-    {
-        try
-        {
-            if (_temporary is not null) File.Delete(_temporary);
-        }
-        catch (Exception error) when (IsOfFiles(error))
-        {
-            // The error that led here is the one to report.
         }
     }
 

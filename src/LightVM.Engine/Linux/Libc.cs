@@ -8,9 +8,19 @@ internal static partial class Libc
 {
     public const int OpenReadWrite = 2;
     public const int OpenCreate = 0x40;
+    public const int OpenExclusive = 0x80;
     public const int OpenNoControllingTerminal = 0x100;
     public const int OpenNonBlocking = 0x800;
     public const int OpenCloseOnExec = 0x80000;
+
+    /// <summary>A file without a name; the path is that of a folder (O_TMPFILE, with O_DIRECTORY in it).</summary>
+    public const int OpenTemporary = 0x410000;
+
+    /// <summary>Paths begin at the current directory (AT_FDCWD).</summary>
+    public const int CurrentDirectory = -100;
+
+    /// <summary>What is linked to is linked, not the link (AT_SYMLINK_FOLLOW).</summary>
+    public const int FollowLinks = 0x400;
 
     public const short PollIn = 1;
     public const short PollOut = 4;
@@ -110,6 +120,9 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Link(string path, string another);
+
+    [LibraryImport("libc", EntryPoint = "linkat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int LinkAt(int folder, string path, int otherFolder, string another, int flags);
 
     [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Rename(string path, string another);

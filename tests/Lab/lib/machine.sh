@@ -11,7 +11,7 @@ readonly cpu_model=${LIGHTVM_LAB_CPU:-max,-smap,-la57,-monitor,-rdtscp,-xsave,-e
 readonly lan_group=230.76.77.78:7677
 
 lab_start() {
-  local name named memory=4096 dom0_memory=1536 cpus=2 xenstored=c lan='' xen_args='' kernel_args='' timeout=180
+  local name named memory=4096 dom0_memory=1536 cpus=2 xenstored=c lan='' disk='' xen_args='' kernel_args='' timeout=180
   take_name "$@"
   shift "$named"
   while (($#)); do
@@ -20,6 +20,7 @@ lab_start() {
       --memory) memory=$2 ;;
       --dom0-memory) dom0_memory=$2 ;;
       --cpus) cpus=$2 ;;
+      --disk) disk=$2 ;;
       --xenstored) xenstored=$2 ;;
       --lan) lan=$2 ;;
       --xen-args) xen_args=$2 ;;
@@ -84,6 +85,8 @@ boot() {
     -kernel xen -append "$xen_line"
     -initrd "vmlinux $kernel_line,initrd.gz"
   )
+  # Not locked: another lab may have the same one.
+  [[ -z $disk ]] || machine+=(-drive "file=$disk,if=virtio,format=raw,cache=writeback,file.locking=off")
   if [[ $lan ]]; then
     # All labs run the same image: the address is what tells the network cards apart.
     local mac

@@ -6,9 +6,11 @@ readonly west=west east=east west_address=10.9.0.1 east_address=10.9.0.2 plain_p
 # on LAB COMMAND: in its dom0
 on() { "$lab" run "$1" --timeout 180 -- "$2" </dev/null; }
 
-# start_pair: both labs, each with its device daemon
+# start_pair: both labs, each with its device daemon, and with a disk that both have (/dev/vdb)
 start_pair() {
   "$lab" build
+  shared_disk=$(mktemp -t lightvm-shared-XXXXXX)
+  truncate -s 32M "$shared_disk"
   start_one "$west" "$west_address"
   start_one "$east" "$east_address"
   for name in $west $east; do on "$name" 'lightvm trust init >/dev/null'; done
@@ -18,10 +20,11 @@ start_pair() {
 
 stop_pair() {
   for name in $west $east; do "$lab" stop "$name" >/dev/null 2>&1; done
+  rm -f "${shared_disk-}"
 }
 
 start_one() {
-  "$lab" start "$1" --cpus 1 --memory 2048 --dom0-memory 1024 --lan "$2/24"
+  "$lab" start "$1" --cpus 1 --memory 2048 --dom0-memory 1024 --lan "$2/24" --disk "$shared_disk"
   "$lab" install "$1" "$artifacts"
   on "$1" 'setsid lightvm devd --log-file /var/log/devd.log >/dev/null 2>&1 </dev/null &'
 }

@@ -84,7 +84,7 @@ public sealed class ImageTests : IDisposable
         using (var writer = ImageWriter.ToFile(_folder["a.lvm"], ImageFolder.Pvh, ImageFolder.Facts, overwrite: true))
         {
             ImageFolder.WriteAsLibxc(writer.Handle, StreamSample.Hvm().ToArray());
-            Assert.Equal(2, Directory.GetFiles(_folder.Path).Length);
+            Assert.Single(Directory.GetFiles(_folder.Path)); // whoever is killed now leaves nothing
         }
 
         Assert.Equal([_folder["a.lvm"]], Directory.GetFiles(_folder.Path));
@@ -125,7 +125,6 @@ public sealed class ImageTests : IDisposable
         File.WriteAllText(_folder["a.lvm"], "");
         File.SetUnixFileMode(_folder["a.lvm"], (UnixFileMode)0x1b6);
         using var writer = ImageWriter.ToFile(_folder["a.lvm"], ImageFolder.Config, ImageFolder.Facts, overwrite: true);
-        Assert.All(Directory.GetFiles(_folder.Path, ".lightvm-*"), file => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file)));
         ImageFolder.WriteAsLibxc(writer.Handle, StreamSample.Pv().ToArray());
         writer.Complete(TestContext.Current.CancellationToken);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder["a.lvm"]));
