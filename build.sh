@@ -16,7 +16,8 @@ build.sh: build, try and prove LightVM.PowerShell
   ./build.sh demo [--simulated]  create, list, pause, resume and remove a few guests: on this machine's Xen if it
                                  is a dom0, else in the lab; simulated needs no Xen at all         (2 min; seconds)
   ./build.sh test [PART...]      format, unit, pester and lab tests, or some of these             (30 min);
-                                 by name only: moves, between two labs at once                    (10 min)
+                                 by name only: moves, between two labs at once                    (10 min);
+                                 bulk, a thousand guests three times over                         (60 min)
   ./build.sh bench [OPTION...]   measure beside xl and a bare C loop, in the lab                  (15 min)
   ./build.sh lab                 a shell in the lab's dom0 with module, lightvm and pwsh          (1 min)
   ./build.sh format              bring the C# sources into their format
@@ -211,7 +212,7 @@ command_test() {
   local part
   for part in "${parts[@]}"; do
     case $part in
-      format | unit | pester | lab | moves)
+      format | unit | pester | lab | moves | bulk)
         say "test: $part"
         "test_$part"
         ;;
@@ -305,6 +306,15 @@ test_moves() {
     say "the run did not come to its end: $log"
     count 0 1 0
   fi
+}
+
+# A thousand guests, three times over; the ordinary run of the lab has a hundred once.
+test_bulk() {
+  local log=$artifacts/bulk.log
+  start_lab bulk --memory 12288 --dom0-memory 2048 --cpus 1
+  lab run bulk --timeout 14400 -- 'cd /lightvm/lab && LIGHTVM_BULK=1000x3 dotnet LightVM.Contract.dll -noColor -class LightVM.Lab.BulkTests' </dev/null 2>&1 | tee "$log" || true
+  count_xunit "$log"
+  lab stop bulk
 }
 
 # --- the rest --------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@
         'Get-LvmService'
         'Get-LvmTrust'
         'Import-LvmDomainConfig'
+        'Measure-LvmDomain'
         'Move-LvmDomain'
         'New-LvmDomain'
         'New-LvmDomainConfig'

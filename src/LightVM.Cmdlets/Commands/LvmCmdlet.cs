@@ -49,6 +49,23 @@ public abstract class LvmCmdlet : PSCmdlet, IDisposable
 
     protected override void StopProcessing() => _stopping.Cancel();
 
+    /// <summary>Whether Ctrl+C stops everything that runs, and not only a later command the ones before it: then no script is begun any more.</summary>
+    private protected bool IsEverythingStopped
+    {
+        get
+        {
+            try
+            {
+                InvokeCommand.InvokeScript("$null");
+                return false;
+            }
+            catch (PipelineStoppedException)
+            {
+                return true;
+            }
+        }
+    }
+
     /// <summary>Whether a failure is no more than Ctrl+C's doing.</summary>
     private protected bool IsStop(LvmException error) => Stopping && error.ErrorId == ErrorIds.OperationCancelled;
 

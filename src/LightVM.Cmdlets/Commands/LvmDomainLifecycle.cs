@@ -13,6 +13,8 @@ internal sealed class GatheredDomains
 
     public IReadOnlyCollection<DomainKey> Keys => _domains.Keys;
 
+    public IReadOnlyCollection<Domain> Domains => _domains.Values;
+
     public Domain this[DomainKey key] => _domains[key];
 
     public void Add(Domain domain) => _domains.TryAdd(domain.Key, domain);

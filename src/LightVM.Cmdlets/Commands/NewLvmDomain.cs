@@ -155,13 +155,22 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet
 
     private void Tell(WorkOutcome<BatchItem, Domain?> outcome)
     {
-        ForItem(outcome.Item.Config.Name, () =>
+        try
         {
-            if (outcome.Error is { } error) throw error;
-            if (outcome.Result is { } domain) WriteObject(domain);
-        });
-        if (!_progress.Count(outcome.Result is null)) return;
-        _isProgressShown = true;
-        WriteProgress(_progress.Show());
+            ForItem(outcome.Item.Config.Name, () =>
+            {
+                if (outcome.Error is { } error) throw error;
+                if (outcome.Result is { } domain) WriteObject(domain);
+            });
+            if (!_progress.Count(outcome.Result is null)) return;
+            _isProgressShown = true;
+            WriteProgress(_progress.Show());
+        }
+        catch (PipelineStoppedException)
+        {
+            // A later command may hear of Ctrl+C before this one does; or it wants no more, and then what it was given stays.
+            if (IsEverythingStopped) _batch!.Stop();
+            throw;
+        }
     }
 }

@@ -41,6 +41,7 @@ internal sealed class DomainBatch : IDisposable
     private readonly bool _keepCompleted;
     private readonly HashSet<BatchSeries> _admitted = [];
     private readonly List<DomainKey> _counted = [];
+    private bool _isStopped;
 
     public DomainBatch(LvmHost host, int workers, bool keepCompleted, CancellationToken cancellation)
     {
@@ -57,6 +58,9 @@ internal sealed class DomainBatch : IDisposable
 
     public void Complete() => _queue.Complete();
 
+    /// <summary>Says that this was stopped, as a cancellation does.</summary>
+    public void Stop() => _isStopped = true;
+
     /// <summary>Gives an outcome that is there. One without domain and error is of a domain that was not tried any more.</summary>
     public WorkOutcome<BatchItem, Domain?>? TryTake() => _queue.TryTake(out var outcome) ? Noted(outcome) : null;
 
@@ -66,7 +70,7 @@ internal sealed class DomainBatch : IDisposable
     public void Dispose()
     {
         var remove = _queue.Stop().Select(outcome => outcome.Result?.Key).OfType<DomainKey>().ToList();
-        if (_cancellation.IsCancellationRequested && !_keepCompleted) remove.AddRange(_counted);
+        if ((_isStopped || _cancellation.IsCancellationRequested) && !_keepCompleted) remove.AddRange(_counted);
         using var removing = new WorkQueue<DomainKey, bool>(_workers, (key, _) =>
         {
             _host.DestroyDomain(key);

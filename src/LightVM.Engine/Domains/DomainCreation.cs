@@ -347,7 +347,7 @@ internal sealed class DomainCreation
         try
         {
             DomainNames.RequireFree(host.Hypervisor, host.Directory, config.Name);
-            if (config.Uuid is { } uuid) RequireFree(host.Hypervisor, uuid);
+            if (config.Uuid is { } uuid && !host.HasNewUuid) RequireFree(host.Hypervisor, uuid);
             return reservation;
         }
         catch
@@ -566,4 +566,8 @@ internal sealed class DomainCreation
 
 /// <summary>What a creation works with.</summary>
 /// <param name="DevicePatience">How long the backends of its devices may take.</param>
-internal sealed record CreationHost(IHypervisor Hypervisor, IDomainDirectory Directory, IDeviceBus Bus, ImageCache Images, TimeSpan DevicePatience);
+internal sealed record CreationHost(IHypervisor Hypervisor, IDomainDirectory Directory, IDeviceBus Bus, ImageCache Images, TimeSpan DevicePatience)
+{
+    /// <summary>Whether the uuid was made up just now: then nobody has it, and there is no need to look at all domains.</summary>
+    public bool HasNewUuid { get; init; }
+}

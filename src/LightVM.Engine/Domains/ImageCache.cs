@@ -17,12 +17,18 @@ internal sealed class ImageCache((string Path, byte[] Bytes)? builtIn = null)
 
     private readonly object _lock = new();
     private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
+    // Files that somebody is reading just now: who wants one of them as well waits for it.
+    private readonly HashSet<string> _beingRead = new(StringComparer.Ordinal);
     private long _size;
+    private int _reads;
+
+    /// <summary>How often a file was read.</summary>
+    internal int Reads => _reads;
 
     public (byte[] Bytes, KernelImage Image) LoadKernel(string path)
     {
         var entry = Load(path, ErrorIds.KernelNotFound, ErrorIds.KernelUnreadable, "kernel");
-        entry.Kernel ??= KernelImage.Inspect(entry.Bytes, path);
+        lock (entry) entry.Kernel ??= KernelImage.Inspect(entry.Bytes, path);
         return (entry.Bytes, entry.Kernel);
     }
 
@@ -43,13 +49,30 @@ internal sealed class ImageCache((string Path, byte[] Bytes)? builtIn = null)
             if (!file.Exists) throw new LvmException(notFound, $"{what} '{path}' does not exist");
             lock (_lock)
             {
-                if (_entries.TryGetValue(path, out var known) && known.Length == file.Length && known.Changed == file.LastWriteTimeUtc) return known;
+                while (true)
+                {
+                    if (_entries.TryGetValue(path, out var known) && known.Length == file.Length && known.Changed == file.LastWriteTimeUtc) return known;
+                    if (_beingRead.Add(path)) break;
+                    Monitor.Wait(_lock);
+                }
             }
 
-            if (file.Length > LargestFile) throw new LvmException(unreadable, $"{what} '{path}' has {file.Length} bytes, more than 1 GiB");
-            var entry = new Entry(File.ReadAllBytes(path), file.Length, file.LastWriteTimeUtc);
-            Keep(path, entry);
-            return entry;
+            try
+            {
+                if (file.Length > LargestFile) throw new LvmException(unreadable, $"{what} '{path}' has {file.Length} bytes, more than 1 GiB");
+                Interlocked.Increment(ref _reads);
+                var entry = new Entry(File.ReadAllBytes(path), file.Length, file.LastWriteTimeUtc);
+                Keep(path, entry);
+                return entry;
+            }
+            finally
+            {
+                lock (_lock)
+                {
+                    _beingRead.Remove(path);
+                    Monitor.PulseAll(_lock);
+                }
+            }
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {

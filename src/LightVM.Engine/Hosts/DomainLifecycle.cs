@@ -256,7 +256,21 @@ public sealed class DomainLifecycle
         var known = _host.Directory.ListConfigs(); // looked at first: a domain is there before its configuration is
         if (known.Count == 0) return;
         var there = _host.Hypervisor.ListDomains().Where(domain => domain.State != DomainState.Dying).Select(domain => domain.Key.Uuid).ToHashSet();
-        foreach (var uuid in known.Where(uuid => !there.Contains(uuid))) _host.Directory.RemoveConfig(uuid);
+        foreach (var uuid in known.Where(uuid => !there.Contains(uuid))) ForgetUnlessHeld(uuid);
+    }
+
+    /// <summary>Who removes a domain does this himself, and who restarts one will need it: they hold the domain.</summary>
+    private void ForgetUnlessHeld(Guid uuid)
+    {
+        try
+        {
+            using var hold = _host.Directory.HoldDomain(uuid, TimeSpan.Zero);
+            if (FindLive(uuid) is null) _host.Directory.RemoveConfig(uuid);
+        }
+        catch (LvmException error) when (error.ErrorId == ErrorIds.DomainInvalidState)
+        {
+            // If it is left behind after all, the next time finds it.
+        }
     }
 
     internal string NameOf(DomainKey key) => _host.NameOf(key);

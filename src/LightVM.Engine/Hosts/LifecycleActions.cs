@@ -22,6 +22,12 @@ public sealed class LifecycleActions
     /// <summary>How long to leave a host alone that has just failed.</summary>
     private static readonly TimeSpan FailureDelay = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// How long after a domain's end it is tidied up after domains that other toolstacks destroyed. That goes through all that is kept, and is in no
+    /// hurry: of a thousand that end one after the other it is done now and then.
+    /// </summary>
+    private static readonly TimeSpan TidyDelay = TimeSpan.FromSeconds(2);
+
     private readonly DomainLifecycle _lifecycle;
     private readonly DomainMoves _moves;
     private readonly Dictionary<Guid, Task> _asking = [];
@@ -47,11 +53,27 @@ public sealed class LifecycleActions
     public void Run(CancellationToken cancellation)
     {
         using var watch = _lifecycle.Watch();
+        TimeSpan? tidyAt = TimeSpan.Zero;
         while (!cancellation.IsCancellationRequested)
         {
             try
             {
-                watch.Wait(Pass(cancellation), cancellation);
+                var wait = Pass(cancellation);
+                if (tidyAt is { } due)
+                {
+                    var left = due - _time.GetElapsedTime(_begin);
+                    if (left > TimeSpan.Zero)
+                    {
+                        if (wait == Timeout.InfiniteTimeSpan || left < wait) wait = left;
+                    }
+                    else
+                    {
+                        tidyAt = null;
+                        _lifecycle.ForgetGone();
+                    }
+                }
+
+                if (watch.Wait(wait, cancellation)) tidyAt ??= _time.GetElapsedTime(_begin) + TidyDelay;
             }
             catch (OperationCanceledException)
             {
@@ -69,7 +91,6 @@ public sealed class LifecycleActions
     internal TimeSpan Pass(CancellationToken cancellation = default)
     {
         var now = _time.GetElapsedTime(_begin);
-        _lifecycle.ForgetGone();
         var ended = _lifecycle.ListEnded();
         var unfinished = _lifecycle.ListUnfinishedRestarts().ToList();
         var suspensions = _lifecycle.ListSuspensions().ToList();

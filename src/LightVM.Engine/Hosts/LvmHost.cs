@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using LightVM.Configuration;
 using LightVM.Devices;
 using LightVM.Domains;
@@ -159,6 +160,27 @@ public sealed class LvmHost : IDisposable
     }
 
     /// <summary>
+    /// Looks twice at several domains, and tells what they used in between: two passes, however many they are. Errors of a domain: DomainGone;
+    /// of all: OperationCancelled.
+    /// </summary>
+    /// <param name="interval">How long to wait between the two; with none there is no use of the processor to tell.</param>
+    public IReadOnlyList<(Domain Asked, DomainMeasurement? Measured, LvmException? Error)> Measure(IReadOnlyCollection<Domain> domains, TimeSpan interval, CancellationToken cancellation = default)
+    {
+        var begin = Stopwatch.GetTimestamp();
+        var before = Look();
+        if (interval > TimeSpan.Zero && cancellation.WaitHandle.WaitOne(interval)) throw new LvmException(ErrorIds.OperationCancelled, "it was cancelled while it measured").During("measure domains");
+        var waited = interval > TimeSpan.Zero ? Stopwatch.GetElapsedTime(begin) : TimeSpan.Zero;
+        var after = Look();
+        return [.. domains.Select(Measured)];
+
+        Dictionary<DomainKey, Domain> Look() => ListDomains(includeShells: true).Where(domain => domain.State != DomainState.Dying).ToDictionary(domain => domain.Key);
+
+        (Domain, DomainMeasurement?, LvmException?) Measured(Domain asked) => before.TryGetValue(asked.Key, out var was) && after.TryGetValue(asked.Key, out var now)
+            ? (asked, new DomainMeasurement(now with { Creation = asked.Creation }, waited, now.CpuTime - was.CpuTime), null)
+            : (asked, null, new LvmException(ErrorIds.DomainGone, $"domain {asked.Key} is gone").During("measure", asked.ToString()));
+    }
+
+    /// <summary>
     /// Makes sure that there is enough here for several domains, as of now, before the first of them is made. Whoever else makes some at the same
     /// time is not known. Errors, each with what is needed, what there is, and for how many domains that is enough: InsufficientMemory,
     /// TooManyDomains, EventChannelsExhausted, StoreQuotaExceeded, GrantsExhausted.
@@ -184,7 +206,8 @@ public sealed class LvmHost : IDisposable
     public Domain CreateDomain(DomainConfig config, CancellationToken cancellation = default)
     {
         if (Pools.TryCreate(config, cancellation) is { } made) return made;
-        if (config.Uuid is null)
+        var isNew = config.Uuid is null;
+        if (isNew)
         {
             var draft = config.ToDraft();
             draft.Uuid = Guid.NewGuid();
@@ -193,7 +216,7 @@ public sealed class LvmHost : IDisposable
 
         // Held until it has been looked at: its guest may end at once, and what shall happen then has time until this returns.
         using var hold = _directory.HoldDomain(config.Uuid!.Value, HostContext.HoldPatience);
-        var (key, record) = DomainCreation.Run(_context.ForCreation, config, cancellation);
+        var (key, record) = DomainCreation.Run(_context.ForCreation with { HasNewUuid = isNew }, config, cancellation);
         return _context.DescribeNew(key, config.Name, record, "create");
     }
 

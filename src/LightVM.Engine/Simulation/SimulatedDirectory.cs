@@ -20,7 +20,7 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
     private readonly Dictionary<Guid, Suspension> _suspensions = [];
     private readonly Dictionary<Guid, Arrival> _arrivals = [];
     private readonly HashSet<Guid> _held = [];
-    private readonly Dictionary<Guid, DirectoryEntry> _entries = new()
+    private readonly DirectoryEntries _entries = new()
     {
         [Guid.Empty] = new DirectoryEntry("Domain-0", DateTimeOffset.UtcNow),
     };
@@ -39,7 +39,7 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
 
     public IReadOnlyList<Guid> UuidsByName(string name)
     {
-        lock (_lock) return _entries.Where(entry => entry.Value.Name == name).Select(entry => entry.Key).ToArray();
+        lock (_lock) return _entries.UuidsOf(name);
     }
 
     public IDisposable ReserveName(string name)

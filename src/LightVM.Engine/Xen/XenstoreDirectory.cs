@@ -29,7 +29,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     private readonly XenstoreClient _store;
     private readonly XenstorePipeline _pipeline;
     private readonly object _lock = new();
-    private readonly Dictionary<Guid, DirectoryEntry> _entries = [];
+    private readonly DirectoryEntries _entries = new();
     private readonly HashSet<Guid> _changed = [];
     private readonly HashSet<Guid> _undated = [];
     // Events that changes of our own will cause, and that say nothing new: of a uuid's node (made or removed), and of its name.
@@ -102,7 +102,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         lock (_lock)
         {
             LearnNames();
-            return _entries.Where(entry => entry.Value.Name == name).Select(entry => entry.Key).ToArray();
+            return _entries.UuidsOf(name);
         }
     }
 
@@ -380,7 +380,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     private void ForgetAll()
     {
-        foreach (var uuid in _entries.Keys) _changed.Add(uuid);
+        foreach (var uuid in _entries.Uuids) _changed.Add(uuid);
         foreach (var child in _store.List(VmRoot))
         {
             if (Guid.TryParse(child, out var uuid)) _changed.Add(uuid);

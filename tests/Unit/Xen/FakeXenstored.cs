@@ -24,6 +24,9 @@ internal sealed class FakeXenstored : IDisposable
 
     public string Path { get; }
 
+    /// <summary>How often somebody has connected.</summary>
+    public int Connections { get; private set; }
+
     /// <summary>What was committed.</summary>
     public ConcurrentDictionary<string, string> Nodes { get; } = new(StringComparer.Ordinal);
 
@@ -60,17 +63,29 @@ internal sealed class FakeXenstored : IDisposable
         {
             try
             {
-                using var client = _listener.Accept();
+                var client = _listener.Accept();
                 _client = client;
-                Talk(client);
+                Connections++;
+                new Thread(() => TalkToItsEnd(client)) { IsBackground = true }.Start();
             }
-            catch (SocketException)
-            {
-                // The client went; the next one may come.
-            }
-            catch (ObjectDisposedException)
+            catch (Exception error) when (error is SocketException or ObjectDisposedException)
             {
                 return;
+            }
+        }
+    }
+
+    private void TalkToItsEnd(Socket client)
+    {
+        using (client)
+        {
+            try
+            {
+                Talk(client);
+            }
+            catch (Exception error) when (error is SocketException or ObjectDisposedException)
+            {
+                // The client went.
             }
         }
     }

@@ -118,6 +118,27 @@ public sealed class XenstorePipelineTests : IDisposable
         Assert.Equal(paths.Select((path, i) => i % 3 == 0 ? null : path + "!"), values);
     }
 
+    [Theory]
+    [InlineData(127, 1)]
+    [InlineData(128, 12)]
+    [InlineData(5000, 33)]
+    public void Many_values_are_read_by_several_connections_and_come_in_order(int count, int connections)
+    {
+        for (var number = 0; number < count; number += 2) _store.Nodes[$"/n/{number}"] = $"value {number}";
+
+        Assert.Equal(Enumerable.Range(0, count).Select(number => number % 2 == 0 ? $"value {number}" : null), _pipeline.Read(Enumerable.Range(0, count).Select(number => $"/n/{number}").ToList()));
+        Assert.Equal(connections, _store.Connections);
+    }
+
+    [Fact]
+    public void A_refusal_among_many_reads_is_an_error_and_the_connection_stays_of_use()
+    {
+        _store.Refuse = request => request.TrimEnd().EndsWith("/n/77", StringComparison.Ordinal) ? "EACCES" : null;
+
+        Assert.Equal(ErrorIds.XenNotPrivileged, Assert.Throws<LvmException>(() => _pipeline.Read(Enumerable.Range(0, 200).Select(number => $"/n/{number}").ToList())).ErrorId);
+        Assert.Equal([null], _pipeline.Read(["/n/1"]));
+    }
+
     [Fact]
     public void Events_between_answers_are_kept_until_they_are_asked_for()
     {
