@@ -2,13 +2,16 @@ using System.Text.Json;
 
 namespace LightVM.Domains;
 
-/// <summary>Why a guest is suspended that shall go on.</summary>
+/// <summary>Why a guest is suspended, and what shall become of it.</summary>
 /// <param name="Operation">What is being done to it: "save", "checkpoint", "move".</param>
 /// <param name="HandedOver">
 /// Of a move: the target that may have been told to let the guest run, so that only it knows where the guest goes on. Null before that.
 /// </param>
 public sealed record Suspension(string Operation, HandOver? HandedOver = null)
 {
+    /// <summary>Whether the guest goes on nowhere: all of it is in an image, and what is left of it here has to go.</summary>
+    public bool IsSaved { get; init; }
+
     /// <summary>When it was noted.</summary>
     public DateTimeOffset Since { get; init; } = DateTimeOffset.UtcNow;
 
@@ -20,6 +23,7 @@ public sealed record Suspension(string Operation, HandOver? HandedOver = null)
             json.WriteStartObject();
             json.WriteString("operation", suspension.Operation);
             json.WriteString("since", suspension.Since);
+            if (suspension.IsSaved) json.WriteBoolean("saved", true);
             if (suspension.HandedOver is { } handedOver)
             {
                 json.WriteString("target", handedOver.Target);
@@ -42,7 +46,11 @@ public sealed record Suspension(string Operation, HandOver? HandedOver = null)
             var handedOver = json.RootElement.TryGetProperty("target", out var target) && json.RootElement.TryGetProperty("ticket", out var ticket)
                 ? new HandOver(target.GetString()!, ticket.GetGuid(), json.RootElement.GetProperty("boot").GetGuid())
                 : null;
-            return new Suspension(json.RootElement.GetProperty("operation").GetString()!, handedOver) { Since = json.RootElement.GetProperty("since").GetDateTimeOffset() };
+            return new Suspension(json.RootElement.GetProperty("operation").GetString()!, handedOver) 
+            {
+                IsSaved = json.RootElement.TryGetProperty("saved", out var saved) && saved.GetBoolean(),
+                Since = json.RootElement.GetProperty("since").GetDateTimeOffset(),
+            };
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {

@@ -125,8 +125,10 @@ public sealed class DomainImages
             var image = Traced("save/complete", () => writer.Complete(cancellation));
             CrashPoint.Reach(SaveCrashPoints.Complete);
             if (options.KeepRunning) return image;
-            suspension.LeaveSuspended(forget: true);
+            suspension.NoteSaved();
+            CrashPoint.Reach(SaveCrashPoints.Saved);
             Traced("save/destroy", () => _host.Destroy(key));
+            _host.Directory.EndSuspension(key.Uuid);
             CrashPoint.Reach(SaveCrashPoints.Destroyed);
             return image;
         });

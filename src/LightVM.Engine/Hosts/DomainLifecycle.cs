@@ -284,10 +284,11 @@ public sealed class DomainLifecycle
     internal IEnumerable<(Guid Uuid, Suspension Suspension)> ListSuspensions() => _host.Directory.Suspensions();
 
     /// <summary>
-    /// Lets a guest go on whose saver, or mover, is no more. Errors: DomainInvalidState when somebody is at it still.
+    /// Lets a guest go on whose saver, or mover, is no more; one that was saved whole goes. Errors: DomainInvalidState when somebody is at
+    /// it still.
     /// </summary>
-    /// <returns>The domain that goes on; null when there was nothing to do.</returns>
-    internal string? FinishSuspension(Guid uuid)
+    /// <returns>The domain, and whether it goes on; null when there was nothing to do.</returns>
+    internal (string Name, bool GoesOn)? FinishSuspension(Guid uuid)
     {
         using var hold = _host.Directory.HoldDomain(uuid, TimeSpan.Zero);
         if (_host.Directory.Suspensions().FirstOrDefault(suspension => suspension.Uuid == uuid).Suspension is not { HandedOver: null } suspension) return null;
@@ -295,9 +296,11 @@ public sealed class DomainLifecycle
         var isUnread = info is { } found && _host.Bus.WithdrawRequest(found.Key);
         if (info is { } live && _host.Find(live.Key) is { ShutdownReason: ShutdownReason.Suspend })
         {
-            GuestSuspension.LetGoOn(_host, live.Key);
+            var name = _host.NameOf(live.Key);
+            if (suspension.IsSaved) _host.Destroy(live.Key);
+            else GuestSuspension.LetGoOn(_host, live.Key);
             _host.Directory.EndSuspension(uuid);
-            return _host.NameOf(live.Key);
+            return (name, !suspension.IsSaved);
         }
 
         // Asked already, and not suspended yet, perhaps: then it is looked at again.

@@ -65,6 +65,13 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
     /// <summary>Notes that somebody else may have been told to let the guest run.</summary>
     public void NoteHandOver(HandOver handedOver) => host.Directory.NoteSuspension(key.Uuid, new Suspension(operation, handedOver));
 
+    /// <summary>All of the guest is in its image: whoever finds what is left of it here takes it away.</summary>
+    public void NoteSaved()
+    {
+        host.Directory.NoteSuspension(key.Uuid, new Suspension(operation) { IsSaved = true });
+        _isGivenUp = true;
+    }
+
     /// <summary>Lets the guest go on. It was not suspended, or goes on already: then nothing happens.</summary>
     public void GoOn()
     {
@@ -80,13 +87,8 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
         _isNoted = false;
     }
 
-    /// <summary>The guest does not go on here: it is left as it is, or is gone.</summary>
-    /// <param name="forget">Whether nobody is to look after it any more.</param>
-    public void LeaveSuspended(bool forget)
-    {
-        if (forget && _isNoted) host.Directory.EndSuspension(key.Uuid);
-        _isGivenUp = true;
-    }
+    /// <summary>Whatever happens, the guest does not go on by itself: who finds the note knows whom to ask.</summary>
+    public void LeaveSuspended() => _isGivenUp = true;
 
     public void Dispose()
     {

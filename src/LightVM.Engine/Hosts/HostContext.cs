@@ -85,7 +85,7 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
     /// <returns>The domain as it is then; any other as it is.</returns>
     public DomainInfo LetGoOn(DomainInfo info)
     {
-        if (info.ShutdownReason != ShutdownReason.Suspend || directory.Suspensions().All(suspension => suspension.Uuid != info.Key.Uuid || suspension.Suspension.HandedOver is not null)) return info;
+        if (info.ShutdownReason != ShutdownReason.Suspend || directory.Suspensions().All(suspension => suspension.Uuid != info.Key.Uuid || suspension.Suspension is not { HandedOver: null, IsSaved: false })) return info;
         GuestSuspension.LetGoOn(this, info.Key);
         directory.EndSuspension(info.Key.Uuid);
         return Find(info.Key) ?? info;

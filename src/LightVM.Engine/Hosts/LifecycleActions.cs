@@ -163,9 +163,9 @@ public sealed class LifecycleActions
         if (_attempts.GetValueOrDefault(uuid) is { IsPending: true } attempts && attempts.Due > now) return;
         try
         {
-            if (_lifecycle.FinishSuspension(uuid) is { } name)
+            if (_lifecycle.FinishSuspension(uuid) is var (name, goesOn))
             {
-                _log($"domain '{name}' was left suspended: it goes on");
+                _log(goesOn ? $"domain '{name}' was left suspended: it goes on" : $"domain '{name}' was saved, and is removed");
                 _attempts.Remove(uuid);
                 return;
             }

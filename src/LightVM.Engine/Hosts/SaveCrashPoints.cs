@@ -8,5 +8,6 @@ internal static class SaveCrashPoints
     public const string Suspended = "save-suspended";
     public const string Written = "save-written";
     public const string Complete = "save-complete";
+    public const string Saved = "save-saved";
     public const string Destroyed = "save-destroyed";
 }

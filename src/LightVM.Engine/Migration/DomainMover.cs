@@ -71,7 +71,7 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
         progress?.Invoke(new MoveProgress(MovePhase.HandingOver, copy.Rounds, info.MemoryKiB / 4, copy.PagesSent, null, length, 0, null));
         var handOver = new HandOver(target.ToString(), _ticket, peer.Boot);
         suspension.NoteHandOver(handOver);
-        suspension.LeaveSuspended(forget: false); // whatever happens: it goes on here only when the target says that it never will there
+        suspension.LeaveSuspended(); // it goes on here only when the target says that it never will there
         CrashPoint.Reach(MoveCrashPoints.SourceNoted);
         var running = HandOver(channel, words, suspension, handOver);
         var downtime = Stopwatch.GetElapsedTime(suspension.SuspendedAt!.Value);

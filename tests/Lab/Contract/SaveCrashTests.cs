@@ -13,6 +13,7 @@ public sealed class SaveCrashTests(XenContractHost contract, RunningDeviceDaemon
     [InlineData("save-suspended")]
     [InlineData("save-written")]
     [InlineData("save-complete")]
+    [InlineData("save-saved")]
     [InlineData("save-destroyed")]
     public void A_guest_whose_saver_is_killed_goes_on_or_is_in_the_image(string point)
     {
@@ -29,8 +30,9 @@ public sealed class SaveCrashTests(XenContractHost contract, RunningDeviceDaemon
         }
 
         if (File.Exists(image)) Assert.Equal(ImageState.Whole, ImageReader.Describe(image, Cancellation).State); // with its name, it is
-        if (point == "save-destroyed")
+        if (point is "save-saved" or "save-destroyed")
         {
+            GuestTests.AssertEventually(() => Contract.Directory.Suspensions().Count == 0, () => $"what is left of it is still there:\n{DaemonLog}");
             Assert.DoesNotContain(Host.ListDomains(), left => left.Uuid == domain.Uuid && left.State != DomainState.Dying);
             Host.DestroyDomain(Host.Images.Restore(image, cancellation: Cancellation).Key);
             return;
