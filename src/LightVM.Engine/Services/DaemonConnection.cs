@@ -58,6 +58,8 @@ internal sealed class DaemonConnection(string daemon, string path, string unavai
     private ReadOnlyMemory<byte> Exchange(byte[] line, TimeSpan allowed, bool again)
     {
         var end = Environment.TickCount64 + (long)allowed.TotalMilliseconds;
+        // What may be sent only once goes over a connection that is known to be there.
+        if (!again && _socket is { } old && old.Poll(0, SelectMode.SelectRead) && old.Available == 0) Disconnect();
         while (true)
         {
             var isNew = _socket is null;
