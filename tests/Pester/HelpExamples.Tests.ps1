@@ -44,6 +44,9 @@ Describe 'The examples of the help' -Skip:(Test-OnXen) {
             New-LvmDomain -Name $_ -Kernel tiny -MemoryMiB 4 -Vif @{ Bridge = 'xenbr0' } -Vbd @{ Target = "/simulated/$_.img"; VirtualDevice = 'xvda'; Type = 'File' }
         } | Out-Null
         $null = Checkpoint-LvmDomain web1 web.lightvm
+        $null = New-LvmDomain configs/beta.json | Save-LvmDomain -Path plain.lightvm
+        Start-LvmService poold
+        $null = New-LvmPool web configs/alpha.json
     }
 
     AfterEach {

@@ -43,7 +43,7 @@ Describe 'Get-, Start- and Stop-LvmService' {
     It 'do nothing twice, and return the service with -PassThru' {
         $first = Start-LvmService devd -PassThru
         (Start-LvmService DEVD -PassThru).ProcessId | Should -Be $first.ProcessId
-        (Get-LvmService | Stop-LvmService -PassThru).State | Should -Be 'Stopped'
+        (Get-LvmService devd | Stop-LvmService -PassThru).State | Should -Be 'Stopped'
         ('devd' | Stop-LvmService -PassThru).State | Should -Be 'Stopped'
     }
 
@@ -76,7 +76,7 @@ Describe 'Get-, Start- and Stop-LvmService' {
     }
 
     It 'read like a table, and complete names' {
-        Get-LvmService | Out-String -Width 160 | Should -Match '(?s)Name\s+State\s+Process\s+Version\s+Vifs\s+Vbds\s+Started.*devd\s+Stopped'
+        Get-LvmService | Out-String -Width 160 | Should -Match '(?s)Name\s+State\s+Process\s+Version\s+Vifs\s+Vbds\s+Shells\s+Started.*devd\s+Stopped'
         (TabExpansion2 'Start-LvmService d' 18).CompletionMatches.CompletionText | Should -Be 'devd'
     }
 

@@ -31,9 +31,9 @@ public abstract class DomainCmdlet : LvmCmdlet
     public Domain[] InputObject { get; set; } = [];
 
     /// <summary>The domains that the parameters name, and the errors of those that there are not.</summary>
-    private protected IEnumerable<Selection> Select(string[]? names, bool forChange)
+    private protected IEnumerable<Selection> Select(string[]? names, bool forChange, bool includeShells = false)
     {
-        var selector = new DomainSelector(CurrentHost, forChange);
+        var selector = new DomainSelector(CurrentHost, forChange) { IncludesShells = includeShells };
         return ParameterSetName switch
         {
             ById => selector.ById(Id),

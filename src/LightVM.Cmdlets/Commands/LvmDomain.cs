@@ -16,9 +16,12 @@ public sealed class GetLvmDomainCommand : DomainCmdlet
     [ArgumentCompleter(typeof(DomainNameCompleter))]
     public string[]? Name { get; set; }
 
+    [Parameter(ParameterSetName = ByName)]
+    public SwitchParameter IncludeShell { get; set; }
+
     protected override void ProcessRecord() => ForItem(CurrentHost, () =>
     {
-        foreach (var (target, domain, error) in Select(Name, forChange: false))
+        foreach (var (target, domain, error) in Select(Name, forChange: false, IncludeShell))
         {
             if (error is null) WriteObject(domain);
             else WriteError(ToRecord(error, target));

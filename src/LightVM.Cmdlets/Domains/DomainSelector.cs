@@ -30,12 +30,15 @@ internal readonly record struct Selection(object Target, Domain? Domain, LvmExce
 /// </param>
 internal sealed class DomainSelector(LvmHost host, bool forChange)
 {
-    public IEnumerable<Selection> All() => host.ListDomains().Select(Selection.Of);
+    /// <summary>Whether domains are found, too, that wait in a pool and are nobody's yet. By their ids and uuids they always are.</summary>
+    public bool IncludesShells { get; init; }
+
+    public IEnumerable<Selection> All() => host.ListDomains(IncludesShells).Select(Selection.Of);
 
     /// <summary>The domains of names and patterns, each once, in the order of the names and then of the ids.</summary>
     public IEnumerable<Selection> ByName(IEnumerable<NamePattern> names)
     {
-        var domains = host.ListDomains();
+        var domains = host.ListDomains(IncludesShells);
         var seen = new HashSet<DomainKey>();
         return names.SelectMany(name => name.Matches is null ? Named(domains, name.Text) : Matching(domains, name.Matches))
             .Where(selection => selection.Domain is null || seen.Add(selection.Domain.Key))

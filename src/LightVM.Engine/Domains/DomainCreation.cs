@@ -268,7 +268,7 @@ internal sealed class DomainCreation
         catch (LvmException error)
         {
             activity?.SetStatus(ActivityStatusCode.Error, error.ErrorId);
-            throw error.During("make a shell of", shell.Pool);
+            throw error.During($"make a shell of pool '{shell.Pool}'");
         }
 
         return shell with { Id = creation._id, Ports = creation._ports, Rings = creation._rings, Vifs = creation._config.Vifs };

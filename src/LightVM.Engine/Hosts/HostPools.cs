@@ -33,10 +33,10 @@ public sealed class HostPools
     /// Begins a pool, which outlasts the daemon; its shells are made in the background. Errors: PoolExists, PoolInvalid, BridgeNotFound,
     /// Kernel…, Image…, PoolDaemonUnavailable.
     /// </summary>
-    public Pool Add(PoolDefinition pool) => Named("add pool", pool.Name, () => _service.Add(pool.Checked()));
+    public Pool Add(PoolDefinition pool) => Named("add", pool.Name, () => _service.Add(pool.Checked()));
 
     /// <summary>Changes how many shells a pool keeps; its flavour stays as it is. Errors: PoolNotFound, PoolInvalid, PoolDaemonUnavailable.</summary>
-    public Pool Set(PoolDefinition pool) => Named("change pool", pool.Name, () => _service.Set(pool));
+    public Pool Set(PoolDefinition pool) => Named("change", pool.Name, () => _service.Set(pool));
 
     /// <summary>Ends a pool and destroys its shells. Domains that were made of them stay. Errors: PoolNotFound, PoolDaemonUnavailable.</summary>
     public void Remove(string name)
@@ -47,7 +47,7 @@ public sealed class HostPools
         }
         catch (LvmException error)
         {
-            throw error.During("remove pool", name);
+            throw error.During($"remove pool '{name}'");
         }
     }
 
@@ -109,7 +109,7 @@ public sealed class HostPools
         }
         catch (LvmException error)
         {
-            throw error.During(operation, name);
+            throw error.During($"{operation} pool '{name}'");
         }
     }
 }

@@ -7,6 +7,14 @@ public sealed record Pool
 
     public string Name => Definition.Name;
 
+    public ShellKind Kind => Definition.Flavour.Kind;
+
+    public int Minimum => Definition.Minimum;
+
+    public int Maximum => Definition.Maximum;
+
+    public int? MemoryBudgetMiB => Definition.MemoryBudgetMiB;
+
     /// <summary>Shells that wait.</summary>
     public int ReadyCount { get; init; }
 
@@ -36,6 +44,9 @@ public sealed record Pool
 
     /// <summary>When the oldest shell that waits was made; null where none waits.</summary>
     public DateTimeOffset? OldestTime { get; init; }
+
+    /// <summary>How old that is.</summary>
+    public TimeSpan? Age => DateTimeOffset.UtcNow - OldestTime;
 
     /// <summary>Why it has not what it wants; null where nothing is wrong.</summary>
     public string? Problem { get; init; }

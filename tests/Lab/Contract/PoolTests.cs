@@ -202,7 +202,12 @@ public sealed class PoolTests(XenContractHost contract, RunningDeviceDaemon daem
             }
 
             _user?.Dispose();
-            foreach (var keeper in _keepers) keeper.Dispose();
+            foreach (var keeper in _keepers)
+            {
+                if (!keeper.HasEnded) Assert.Equal(0, keeper.Stop()); // what it is just making is undone
+                keeper.Dispose();
+            }
+
             foreach (var name in (string[])[PoolDaemonProtocol.SocketName, PoolDaemonProtocol.ChaosSocketName]) File.Delete(Path.Combine(Linux.RunFolder.Path, name));
             Directory.Delete(_folder, recursive: true);
         });

@@ -16,7 +16,7 @@ public sealed class ModuleDriftTests
     private static readonly string[] ApprovedVerbs =
     [
         "Add", "Checkpoint", "Compare", "Connect", "Copy", "Disconnect", "Enter", "Export", "Get", "Import", "Measure", "Move", "New", "Remove", "Rename", "Resolve", "Restart", "Restore", "Resume",
-        "Save", "Send", "Start", "Stop", "Suspend", "Test", "Wait",
+        "Save", "Send", "Set", "Start", "Stop", "Suspend", "Test", "Wait",
     ];
 
     /// <summary>Verbs that leave everything as it is.</summary>

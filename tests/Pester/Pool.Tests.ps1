@@ -1,0 +1,113 @@
+BeforeAll {
+    Import-Module "$PSScriptRoot/TestHost.psm1" -Force
+    Import-Module (Get-TestModulePath) -Force
+
+    # Shells are made in the background.
+    function Wait-Ready([string] $Name, [int] $Count) {
+        for ($i = 0; $i -lt 600; $i++) {
+            $pool = Get-LvmPool $Name
+            if ($pool.ReadyCount -ge $Count -and $pool.MakingCount -eq 0) { return $pool }
+            if ($pool.Problem) { throw $pool.Problem }
+            Start-Sleep -Milliseconds 100
+        }
+        throw "pool $Name has $($pool.ReadyCount) shells"
+    }
+}
+
+Describe 'New-, Get-, Set- and Remove-LvmPool' -Skip:(Test-OnXen) {
+    BeforeEach {
+        Connect-LvmHost -Simulated
+        $kernel = Write-TinyKernel (Join-Path $TestDrive 'tiny')
+        $config = Write-TestConfig (Join-Path $TestDrive 'web.json') web (Join-Path $TestDrive 'tiny')
+        Start-LvmService poold
+    }
+
+    AfterEach { Disconnect-LvmHost }
+
+    It 'need the daemon' {
+        Stop-LvmService poold
+        Get-LvmPool -ErrorAction SilentlyContinue -ErrorVariable problem | Should -BeNullOrEmpty
+        $problem | Get-ErrorId | Should -Be 'PoolDaemonUnavailable'
+        $problem.CategoryInfo.Category | Should -Be 'ResourceUnavailable'
+        (New-LvmDomain $config).Creation.Source | Should -Be 'Full'
+    }
+
+    It 'begin a pool, whose domains are used by themselves' {
+        $pool = New-LvmPool web $config -Built -Minimum 2
+        $pool | Should -BeOfType LightVM.Pools.Pool
+        $pool.Name, $pool.Kind, $pool.Minimum, $pool.Maximum, $pool.MemoryBudgetMiB | Should -Be 'web', 'Built', 2, 8, $null
+        (Wait-Ready web 2).Age | Should -BeOfType TimeSpan
+        Get-LvmDomain | ForEach-Object Name | Should -Be 'Domain-0'
+        $domain = New-LvmDomain $config -Name one
+        $domain.Name, $domain.Creation.Source, $domain.Creation.Pool | Should -Be 'one', 'Built', 'web'
+        (New-LvmDomain $config -Name two -CommandLine other).Creation.Source | Should -Be 'Full'
+        $pool = Get-LvmPool web
+        $pool.Hits, $pool.Misses | Should -Be 1, 0
+        $pool.TakeRate | Should -BeGreaterThan 0
+    }
+
+    It 'make pools of each kind out of files, configurations and images' {
+        (New-LvmPool shells $config).Kind | Should -Be 'Shell'
+        (Import-LvmDomainConfig $config | New-LvmPool built -Built).Kind | Should -Be 'Built'
+        Remove-LvmPool shells, built
+        $null = New-LvmDomain $config | Save-LvmDomain -Path (Join-Path $TestDrive 'web.lightvm') -Force -PassThru
+        Push-Location $TestDrive
+        try { (New-LvmPool saved -ImagePath web.lightvm).Kind | Should -Be 'Snapshot' } finally { Pop-Location }
+        $null = Wait-Ready saved 1
+        (New-LvmDomain $config).Creation.Source | Should -Be 'Snapshot'
+    }
+
+    It 'change what a pool keeps' {
+        $null = New-LvmPool web $config
+        Set-LvmPool web -Minimum 3 -MemoryBudgetMiB 16 | Should -BeNullOrEmpty
+        (Wait-Ready web 3).MemoryBudgetMiB | Should -Be 16
+        $pool = Get-LvmPool w* | Set-LvmPool -Minimum 0 -Maximum 1 -MemoryBudgetMiB 0 -PassThru
+        $pool.Minimum, $pool.Maximum, $pool.MemoryBudgetMiB | Should -Be 0, 1, $null
+        Set-LvmPool web -Minimum 2 -ErrorAction SilentlyContinue -ErrorVariable problem
+        $problem | Get-ErrorId | Should -Be 'PoolInvalid'
+        Set-LvmPool web -Maximum 5 -WhatIf
+        (Get-LvmPool web).Maximum | Should -Be 1
+    }
+
+    It 'end pools with what waits in them' {
+        $null = New-LvmPool web1 $config
+        $null = New-LvmPool web2 $config
+        $null = Wait-Ready web1 1
+        Remove-LvmPool web1 -WhatIf
+        (Get-LvmPool).Name | Should -Be 'web1', 'web2'
+        Remove-LvmPool web*
+        Get-LvmPool | Should -BeNullOrEmpty
+        Get-LvmDomain -IncludeShell | ForEach-Object Name | Should -Be 'Domain-0'
+    }
+
+    It 'tell what is wrong, each by itself' {
+        $null = New-LvmPool web $config
+        New-LvmPool web $config -ErrorAction SilentlyContinue -ErrorVariable problem
+        $problem | Get-ErrorId | Should -Be 'PoolExists'
+        New-LvmPool 'a/b' $config -ErrorAction SilentlyContinue -ErrorVariable problem
+        $problem | Get-ErrorId | Should -Be 'PoolInvalid'
+        (Get-LvmPool nope, web -ErrorAction SilentlyContinue -ErrorVariable problem).Name | Should -Be 'web'
+        $problem | Get-ErrorId | Should -Be 'PoolNotFound'
+        Get-LvmPool no* -ErrorAction Stop | Should -BeNullOrEmpty
+        New-LvmPool other -ImagePath (Join-Path $TestDrive none.lightvm) -ErrorAction SilentlyContinue -ErrorVariable problem
+        $problem | Get-ErrorId | Should -Be 'ImageNotFound'
+    }
+
+    It 'keep shells out of sight' {
+        $null = New-LvmPool web $config
+        $null = Wait-Ready web 1
+        $shell = Get-LvmDomain -IncludeShell | Where-Object IsShell
+        $shell.Name | Should -Match '^pool/web/[0-9a-f]{8}$'
+        $shell.State | Should -Be 'Paused'
+        Get-LvmDomain pool* | Should -BeNullOrEmpty
+        Remove-LvmDomain * -Force
+        (Get-LvmPool web).ReadyCount | Should -Be 1
+        (Get-LvmDomain -Id $shell.Id).Name | Should -Be $shell.Name
+    }
+
+    It 'are shown as tables and completed' {
+        $null = New-LvmPool web $config -Built
+        Get-LvmPool | Out-String -Width 160 | Should -Match '(?s)Name\s+Kind\s+Type\s+Memory\(MiB\)\s+Ready\s+Target\s+Maximum\s+Hits\s+Misses\s+Refill/s\s+Age.*web\s+Built\s+PV\s+4'
+        (TabExpansion2 'Remove-LvmPool w' 16).CompletionMatches.CompletionText | Should -Be 'web'
+    }
+}
