@@ -56,7 +56,14 @@ internal sealed class PoolDaemonClient : IPoolService
         }
     }
 
-    public void GiveBack(ShellRecord shell, bool isUsed) => _takes.Tell(PoolDaemonProtocol.Write(new PoolDaemonRequest.Done(shell.Uuid, isUsed)));
+    public void GiveBack(ShellRecord shell, bool isUsed)
+    {
+        var line = PoolDaemonProtocol.Write(new PoolDaemonRequest.Done(shell.Uuid, isUsed));
+        if (!isUsed) _takes.Tell(line);
+        // Who has a domain by now does not wait for the daemon, which begins with the next shell when it hears this. Where it is never said,
+        // because the process ends before, the connection's end says as much.
+        else ThreadPool.UnsafeQueueUserWorkItem(_ => _takes.Tell(line), null);
+    }
 
     public (uint Id, CreationRecord Record) Create(DomainConfig config, CancellationToken cancellation)
     {

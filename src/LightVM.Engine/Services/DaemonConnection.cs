@@ -34,7 +34,7 @@ internal sealed class DaemonConnection(string daemon, string path, string unavai
     {
         lock (_lock)
         {
-            if (_socket is null) return;
+            if (_socket is null) return; // also after it was disposed of
             try
             {
                 Send(_socket, line, Environment.TickCount64 + (long)patience.TotalMilliseconds);
