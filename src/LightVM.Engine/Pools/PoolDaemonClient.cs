@@ -26,10 +26,11 @@ internal sealed class PoolDaemonClient : IPoolService
     private long _restsUntil;
 
     /// <param name="path">The daemon's socket; null for the usual one.</param>
-    public PoolDaemonClient(string? path = null)
+    /// <param name="takePatience">How long a shell may be waited for; null for as long as is usual.</param>
+    public PoolDaemonClient(string? path = null, TimeSpan? takePatience = null)
     {
         _path = path ?? PoolDaemonProtocol.SocketPath;
-        _takes = new DaemonConnection(Daemon, _path, ErrorIds.PoolDaemonUnavailable, TakePatience);
+        _takes = new DaemonConnection(Daemon, _path, ErrorIds.PoolDaemonUnavailable, takePatience ?? TakePatience);
         _changes = new DaemonConnection(Daemon, _path, ErrorIds.PoolDaemonUnavailable, ChangePatience);
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Unicode;
 using LightVM.Errors;
 
 namespace LightVM.Services;
@@ -90,6 +91,8 @@ internal static class DaemonProtocol
 
     public static JsonDocument Parse(ReadOnlyMemory<byte> line)
     {
+        // A document finds that out only where somebody reads the text.
+        if (!Utf8.IsValid(line.Span)) throw Invalid("this is no text in UTF-8");
         try
         {
             return JsonDocument.Parse(line, new JsonDocumentOptions { MaxDepth = MaxDepth });

@@ -52,7 +52,7 @@ public sealed class PoolServerTests : IDisposable
     [Fact]
     public void A_pool_is_begun_changed_and_ended_and_kept_in_a_file()
     {
-        using var client = new PoolDaemonClient(PoolPath);
+        using var client = new PoolDaemonClient(PoolPath, TimeSpan.FromMinutes(1));
         client.Add(Definition("web"));
         Assert.Equal(ErrorIds.PoolExists, Assert.Throws<LvmException>(() => client.Add(Definition("web"))).ErrorId);
         client.Set(Definition("web") with { Minimum = 2, Maximum = 3, MemoryBudgetMiB = 12 });
@@ -89,9 +89,9 @@ public sealed class PoolServerTests : IDisposable
     public void A_shell_goes_to_one_client_and_comes_back_when_that_leaves()
     {
         Fill(1);
-        using var other = new PoolDaemonClient(PoolPath);
+        using var other = new PoolDaemonClient(PoolPath, TimeSpan.FromMinutes(1));
         ShellRecord shell;
-        using (var client = new PoolDaemonClient(PoolPath))
+        using (var client = new PoolDaemonClient(PoolPath, TimeSpan.FromMinutes(1)))
         {
             shell = client.Take(Request)!;
             Assert.NotNull(shell);
@@ -108,9 +108,10 @@ public sealed class PoolServerTests : IDisposable
         Fill(50);
         var taken = new System.Collections.Concurrent.ConcurrentBag<Guid>();
 
-        Parallel.For(0, 20, new ParallelOptions { MaxDegreeOfParallelism = 20 }, _ =>
+        // They stay until the end: these shells have their records still, and would be taken for unused when who has them leaves.
+        var clients = Enumerable.Range(0, 20).Select(_ => new PoolDaemonClient(PoolPath, TimeSpan.FromMinutes(1))).ToList();
+        Parallel.ForEach(clients, new ParallelOptions { MaxDegreeOfParallelism = 20 }, client =>
         {
-            using var client = new PoolDaemonClient(PoolPath);
             while (client.Take(Request) is { } shell)
             {
                 taken.Add(shell.Uuid);
@@ -121,13 +122,14 @@ public sealed class PoolServerTests : IDisposable
         Assert.Equal(50, taken.Count);
         Assert.Equal(50, taken.Distinct().Count());
         Assert.Equal((50, 0), (_keeper.List()[0].Hits, _keeper.Counts.Ready));
+        clients.ForEach(client => client.Dispose());
     }
 
     [Fact]
     public void The_daemon_creates_domains_of_its_shells()
     {
         Fill(1);
-        using var client = new PoolDaemonClient(PoolPath);
+        using var client = new PoolDaemonClient(PoolPath, TimeSpan.FromMinutes(1));
 
         var (id, record) = client.Create(Config("web"), TestContext.Current.CancellationToken);
 
