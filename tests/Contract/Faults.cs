@@ -166,7 +166,7 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
 
     public void PublishShell(DomainPublication publication, bool hasKernel) => inner.PublishShell(publication, hasKernel);
 
-    public void PublishAs(DomainPublication publication, IReadOnlyList<NetworkDevice> changed) => inner.PublishAs(publication, changed);
+    public void PublishAs(DomainPublication publication, DomainPublication shell, IReadOnlyList<NetworkDevice> changed) => inner.PublishAs(publication, shell, changed);
 
     IShellRecords IDomainDirectory.Shells => inner.Shells;
 

@@ -280,7 +280,7 @@ public abstract class PoolContract(ContractHost contract) : ContractTests(contra
 
         private PoolKeeper Open()
         {
-            var keeper = _host.MakeKeeper(_store, new PoolKeeperOptions { ReserveMiB = 0 }, _ => { });
+            var keeper = _host.MakeKeeper(_store, new PoolKeeperOptions { ReserveMiB = 0, Quiet = TimeSpan.Zero }, _ => { });
             keeper.Open();
             return keeper;
         }

@@ -100,6 +100,8 @@ internal sealed class DomainCreation
         new("devices", c => { if (c._added.Count > 0) c._bus.Attach(c.Key, c._added); }, c => { if (c._added.Count > 0) c._bus.DetachAll(c.Key, c._patience); }),
     ];
 
+    private static readonly Step Reveal = new("publish", c => c._directory.PublishAs(c.Publication(), c.ShellPublication(), c._changed), c => c.Unpublish());
+
     /// <summary>Before its guest runs, a shell is one no more.</summary>
     private static readonly Step[] Commit =
     [
@@ -119,14 +121,14 @@ internal sealed class DomainCreation
         new("limits", c => { if (c._config.MaxMemoryMiB != c._shell!.Flavour.MaxMemoryMiB) c._hypervisor.SetMaxMemory(c._id, c._shape, c._config.MaxMemoryMiB * 1024L + MaxMemorySlackKiB); }),
         new("memory", c => c.AdoptMemory(), c => c._image!.Dispose()),
         .. Load,
-        new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish()),
+        Reveal,
         .. Commit,
     ];
 
     private static readonly Step[] FromBuilt =
     [
         .. Adapt,
-        new("publish", c => c._directory.PublishAs(c.Publication(), c._changed), c => c.Unpublish()),
+        Reveal,
         .. Commit,
     ];
 
@@ -538,6 +540,17 @@ internal sealed class DomainCreation
         // What is left of the memory's list of frames once the surplus is given back is of no use to anybody else.
         _image = _hypervisor.AdoptMemory(_id, _shape, shell.Flavour.MemoryMiB * 1024L, _directory.Shells.TakeFrames(shell.Uuid), _config.MemoryMiB * 1024L, _ports);
     }
+
+    /// <summary>What was published of the shell that this becomes.</summary>
+    private DomainPublication ShellPublication() => Publication() with
+    {
+        Key = _shell!.Key,
+        Name = _shell.Name,
+        Vcpus = _shell.Flavour.VcpuCount,
+        MemoryKiB = _shell.Flavour.MemoryMiB * 1024L,
+        MaxMemoryKiB = _shell.Flavour.MaxMemoryMiB * 1024L,
+        Rings = _shell.Rings,
+    };
 
     private DomainPublication Publication() => new()
     {

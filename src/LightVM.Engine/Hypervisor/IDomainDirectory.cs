@@ -82,14 +82,15 @@ public interface IDomainDirectory : IDisposable
     void Publish(DomainPublication publication);
 
     /// <summary>
-    /// Publishes a shell, which has no configuration yet: of one without a kernel its name alone, of any other all that its guest will
-    /// look for, with the introduction.
+    /// Publishes a shell, which has no configuration yet: all that its guest will look for, but for the rings of one that has no kernel,
+    /// which is not introduced either.
     /// </summary>
     void PublishShell(DomainPublication publication, bool hasKernel);
 
-    /// <summary>Makes of a shell, all of which is published, the domain that it becomes: with its name, its configuration, and what else is different.</summary>
+    /// <summary>Makes of a shell the domain that it becomes: with its name, its configuration, and what else is different.</summary>
+    /// <param name="shell">What was published of it.</param>
     /// <param name="changed">Interfaces that have got another address.</param>
-    void PublishAs(DomainPublication publication, IReadOnlyList<NetworkDevice> changed);
+    void PublishAs(DomainPublication publication, DomainPublication shell, IReadOnlyList<NetworkDevice> changed);
 
     /// <summary>What is kept of shells.</summary>
     internal IShellRecords Shells { get; }

@@ -17,6 +17,9 @@ internal sealed record PoolKeeperOptions
     /// <summary>How long shells that were handed out may keep a new one from being begun.</summary>
     public TimeSpan Courtesy { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long nobody has asked for a shell before a new one is begun, as long as more than half of a pool is there.</summary>
+    public TimeSpan Quiet { get; init; } = TimeSpan.FromMilliseconds(200);
+
     /// <summary>When to look again whether the host has memory by now: nobody tells.</summary>
     public TimeSpan MemoryCheck { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -35,6 +38,7 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
     private readonly object _lock = new();
     private readonly SortedDictionary<string, PoolState> _pools = new(StringComparer.Ordinal);
     private readonly Dictionary<Guid, Loan> _lent = [];
+    private long? _lastRequest;
     private bool _disposed;
 
     private IShellRecords Records => host.Directory.Shells;
@@ -160,7 +164,11 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
             }
 
             if (taken is null) first?.NoteRequest(isHit: false);
-            if (first is not null) Monitor.PulseAll(_lock);
+            if (first is not null)
+            {
+                _lastRequest = _time.GetTimestamp();
+                Monitor.PulseAll(_lock);
+            }
         }
 
         if (stale is not null) ThreadPool.QueueUserWorkItem(_ => stale.ForEach(Destroy));
@@ -262,18 +270,21 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
             if (poorest is null || Need(pool) > Need(poorest)) poorest = pool;
         }
 
-        // Whoever is making a domain of a shell gets the CPU: unless the next would find none.
-        if (poorest is { Ready.Count: > 0 } && _lent.Count > 0)
+        // Whoever is making a domain of a shell gets the CPU, and so do those who come close behind: unless the next would find none.
+        if (poorest is { Ready.Count: > 0 } && Politeness(poorest) is { Ticks: > 0 } rest)
         {
-            var rest = options.Courtesy - _lent.Values.Max(loan => _time.GetElapsedTime(loan.Since));
-            if (rest > TimeSpan.Zero)
-            {
-                Shorten(ref delay, rest);
-                return null;
-            }
+            Shorten(ref delay, rest);
+            return null;
         }
 
         return poorest;
+
+        TimeSpan Politeness(PoolState pool)
+        {
+            var lent = _lent.Count > 0 ? options.Courtesy - _lent.Values.Max(loan => _time.GetElapsedTime(loan.Since)) : TimeSpan.Zero;
+            var quiet = pool.Ready.Count * 2 > pool.Target && _lastRequest is { } last ? options.Quiet - _time.GetElapsedTime(last) : TimeSpan.Zero;
+            return lent > quiet ? lent : quiet;
+        }
 
         static double Need(PoolState pool) => (double)(pool.Target - pool.Ready.Count - pool.Making) / pool.Target;
 
@@ -343,7 +354,8 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
             {
                 Records.Save(shell with { Id = id });
                 CrashPoint.Reach(ShellCrashPoints.HasDomain);
-            }, cancellation) with { State = ShellState.Ready };
+            }, cancellation) with
+            { State = ShellState.Ready };
             CrashPoint.Reach(ShellCrashPoints.Made);
             Records.Save(made);
             CrashPoint.Reach(ShellCrashPoints.Ready);

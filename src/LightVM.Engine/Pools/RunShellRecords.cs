@@ -37,7 +37,11 @@ internal sealed class RunShellRecords : IShellRecords
         return errno == ErrnoText.ENOENT ? false : throw new LvmException(ErrorIds.HostFileFailure, $"the record '{Waiting.PathOf(uuid)}' cannot be renamed") { Errno = errno };
     }
 
-    public void Commit(Guid uuid) => Claimed.Remove(uuid);
+    public void Commit(Guid uuid)
+    {
+        // One call and nothing around it: a guest waits for this.
+        if (Libc.Unlink(Claimed.PathOf(uuid)) != 0) Claimed.Remove(uuid);
+    }
 
     public void Remove(Guid uuid)
     {

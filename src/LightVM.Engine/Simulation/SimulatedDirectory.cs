@@ -89,7 +89,7 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
         lock (machine.Lock) machine.Require(publication.Key.Id, "publish").HasConsole = true;
     }
 
-    public void PublishAs(DomainPublication publication, IReadOnlyList<NetworkDevice> changed)
+    public void PublishAs(DomainPublication publication, DomainPublication shell, IReadOnlyList<NetworkDevice> changed)
     {
         Publish(publication);
         lock (machine.Lock)

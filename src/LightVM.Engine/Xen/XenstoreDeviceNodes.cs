@@ -198,7 +198,7 @@ internal static class XenstoreDeviceNodes
     {
         var console = $"{Root(domain)}/console";
         nodes.Write($"{console}/port", Text(device.Port));
-        nodes.Write($"{console}/ring-ref", Text(device.Frame));
+        if (device.Frame != 0) nodes.Write($"{console}/ring-ref", Text(device.Frame)); // else it comes with the kernel
         nodes.Write($"{console}/type", "xenconsoled");
         nodes.Write($"{console}/output", "pty");
         nodes.Write($"{console}/limit", ConsoleLimit);

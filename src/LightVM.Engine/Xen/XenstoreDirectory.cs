@@ -192,8 +192,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     public void PublishShell(DomainPublication publication, bool hasKernel)
     {
         var nodes = new XenstoreBatch();
-        if (hasKernel) WriteNodes(nodes, publication);
-        else WriteNames(nodes, publication);
+        WriteNodes(nodes, publication);
         try
         {
             _pipeline.Commit(nodes);
@@ -206,7 +205,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         }
     }
 
-    public void PublishAs(DomainPublication publication, IReadOnlyList<NetworkDevice> changed)
+    public void PublishAs(DomainPublication publication, DomainPublication shell, IReadOnlyList<NetworkDevice> changed)
     {
         var key = publication.Key;
         RunRecords.Configs.Save(key.Uuid, publication.Config);
@@ -223,7 +222,18 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         nodes.Write($"{VmRoot}/{key.Uuid}/name", publication.Name);
         WriteFormer(nodes, publication);
         nodes.Write($"{VmRoot}/{key.Uuid}/start_time", StartTimeOf(publication));
+        if (publication.MaxMemoryKiB != shell.MaxMemoryKiB) nodes.Write($"{root}/memory/static-max", Text(publication.MaxMemoryKiB));
+        if (publication.MemoryKiB != shell.MemoryKiB) nodes.Write($"{root}/memory/target", Text(publication.MemoryKiB));
+        for (var vcpu = publication.Vcpus; vcpu < shell.Vcpus; vcpu++) nodes.Write($"{root}/cpu/{vcpu}/availability", "offline");
         foreach (var device in changed) XenstoreDeviceNodes.WriteAddress(nodes, key.Id, device);
+        var gotKernel = publication.Rings != shell.Rings;
+        if (gotKernel)
+        {
+            nodes.Write($"{root}/store/ring-ref", Text(publication.Rings.StoreFrame));
+            if (publication.HasConsole) nodes.Write($"{root}/console/ring-ref", Text(publication.Rings.ConsoleFrame));
+            else nodes.Remove($"{root}/console");
+        }
+
         lock (_lock)
         {
             _announced.Add((key.Uuid, true));
@@ -232,6 +242,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         }
 
         _pipeline.Apply(nodes);
+        if (gotKernel) _store.Introduce(key.Id, publication.Rings.StoreFrame, publication.Ports.StorePort);
     }
 
     public IShellRecords Shells { get; } = new RunShellRecords();
@@ -323,7 +334,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         nodes.Write($"{root}/memory/static-max", Text(domain.MaxMemoryKiB));
         nodes.Write($"{root}/memory/target", Text(domain.MemoryKiB));
         nodes.Write($"{root}/store/port", Text(domain.Ports.StorePort));
-        nodes.Write($"{root}/store/ring-ref", Text(domain.Rings.StoreFrame));
+        if (domain.Rings != default) nodes.Write($"{root}/store/ring-ref", Text(domain.Rings.StoreFrame));
         if (domain.HasConsole) XenstoreDeviceNodes.Write(nodes, id, new ConsoleDevice(domain.Ports.ConsolePort, domain.Rings.ConsoleFrame));
         nodes.Write($"{root}/control", "");
         nodes.SetPermissions($"{root}/control", new XenstorePermission(id, XenstoreRights.None));

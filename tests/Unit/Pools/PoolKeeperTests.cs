@@ -1,0 +1,174 @@
+using LightVM.Configuration;
+using LightVM.Contract;
+using LightVM.Errors;
+using LightVM.Hosts;
+using LightVM.Pools;
+using LightVM.Simulation;
+
+namespace LightVM.Unit.Pools;
+
+/// <summary>When shells are made, and when they are destroyed. What becomes of them is in the contract of pools.</summary>
+public sealed class PoolKeeperTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("lightvm-unit-").FullName;
+    private readonly LvmHost _host = LvmHost.OpenSimulated(new SimulatedHostOptions { TotalMemoryMiB = 2048, ControlDomainMemoryMiB = 1024 });
+    private readonly ManualTime _time = new();
+    private readonly object _client = new();
+    private readonly List<PoolKeeper> _keepers = [];
+
+    public void Dispose()
+    {
+        foreach (var keeper in _keepers) keeper.Dispose();
+        _host.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public void A_shell_that_becomes_a_domain_goes_before_one_that_is_made_for_later()
+    {
+        var keeper = Keeper(4);
+        var shell = keeper.Take(Request(), _client)!;
+        _time.Advance(TimeSpan.FromSeconds(0.5));
+        Assert.False(Work(keeper));
+        keeper.GiveBack(shell.Uuid, _client, isUsed: true);
+
+        Assert.True(Work(keeper));
+    }
+
+    [Fact]
+    public void Somebody_who_takes_long_is_not_waited_for()
+    {
+        var keeper = Keeper(4);
+        keeper.Take(Request(), _client);
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.True(Work(keeper));
+    }
+
+    [Fact]
+    public void A_pool_that_is_more_than_half_full_waits_for_a_quiet_moment()
+    {
+        var keeper = Keeper(4);
+        Use(keeper);
+        Assert.False(Work(keeper));
+        Use(keeper);
+        Assert.True(Work(keeper)); // two of four
+        Assert.False(Work(keeper));
+        _time.Advance(TimeSpan.FromSeconds(0.2));
+
+        Assert.True(Work(keeper));
+        Assert.Equal(4, keeper.Counts.Ready);
+    }
+
+    [Fact]
+    public void An_empty_pool_waits_for_nothing()
+    {
+        var keeper = Keeper(1);
+        keeper.Take(Request(), _client);
+
+        Assert.True(Work(keeper));
+    }
+
+    [Fact]
+    public void Memory_that_the_host_shall_have_left_stays_free()
+    {
+        var keeper = Keeper(0, memory: 400);
+        keeper.Set(keeper.List()[0].Definition with { Minimum = 3, Maximum = 3 });
+
+        Assert.True(Work(keeper));
+        Assert.False(Work(keeper));
+        Assert.Equal(1, keeper.Counts.Ready);
+        Assert.Contains("256 MiB are reserved", keeper.List()[0].Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_too_many_is_destroyed()
+    {
+        var keeper = Keeper(5);
+        var before = _host.GetInfo().FreeMemoryKiB;
+        keeper.Set(keeper.List()[0].Definition with { Minimum = 1, Maximum = 2 });
+        while (Work(keeper))
+        {
+            // One goes.
+        }
+
+        Assert.Equal(2, keeper.Counts.Ready);
+        Assert.True(_host.GetInfo().FreeMemoryKiB - before >= 3 * 4 * 1024);
+        keeper.Set(keeper.List()[0].Definition with { MemoryBudgetMiB = 4 });
+        Assert.True(Work(keeper));
+        Assert.Equal(1, keeper.Counts.Ready);
+    }
+
+    [Fact]
+    public void A_kernel_that_was_replaced_makes_its_shells_old()
+    {
+        var kernel = Path.Combine(_folder, "kernel");
+        File.WriteAllBytes(kernel, SimulatedKernel.Create());
+        var keeper = Keeper(2, kernel: kernel);
+        File.SetLastWriteTimeUtc(kernel, DateTime.UtcNow.AddMinutes(1));
+
+        Assert.Null(keeper.Take(Request(kernel: kernel), _client));
+
+        Assert.True(SpinWait.SpinUntil(() => _host.ListDomains(includeShells: true).Count == 1, TimeSpan.FromSeconds(60)));
+        Assert.True(Work(keeper));
+        Assert.NotNull(keeper.Take(Request(kernel: kernel), _client));
+    }
+
+    [Fact]
+    public void A_pool_that_can_never_be_filled_is_refused_and_leaves_no_file()
+    {
+        var keeper = Keeper(0);
+
+        AssertRefused(ErrorIds.PoolExists, Definition(0));
+        AssertRefused(ErrorIds.KernelNotFound, Definition(1, kernel: "/nowhere") with { Name = "b" });
+        AssertRefused(ErrorIds.BridgeNotFound, Definition(1) with { Name = "b", Flavour = Definition(1).Flavour with { Bridges = ["nowhere"] } });
+        Assert.Equal("a", Assert.Single(keeper.List()).Name);
+        Assert.Single(Directory.GetFiles(Path.Combine(_folder, "pools")));
+
+        void AssertRefused(string id, PoolDefinition definition) => Assert.Equal(id, Assert.Throws<LvmException>(() => keeper.Add(definition)).ErrorId);
+    }
+
+    [Fact]
+    public void One_that_cannot_be_made_is_told_and_tried_again_later()
+    {
+        var kernel = Path.Combine(_folder, "kernel");
+        File.WriteAllBytes(kernel, SimulatedKernel.Create());
+        var keeper = Keeper(0, kernel: kernel);
+        File.Delete(kernel);
+        keeper.Set(keeper.List()[0].Definition with { Minimum = 1 });
+
+        Assert.True(Work(keeper));
+        Assert.Contains("does not exist", keeper.List()[0].Problem, StringComparison.Ordinal);
+        Assert.False(Work(keeper));
+        File.WriteAllBytes(kernel, SimulatedKernel.Create());
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.True(Work(keeper));
+        Assert.Equal((1, null), (keeper.Counts.Ready, keeper.List()[0].Problem));
+    }
+
+    private PoolKeeper Keeper(int count, int memory = 4, string kernel = SimulatedKernel.Path)
+    {
+        var keeper = _host.MakeKeeper(new FilePoolStore(Path.Combine(_folder, "pools")), new PoolKeeperOptions(), _ => { }, _time);
+        _keepers.Add(keeper);
+        keeper.Open();
+        keeper.Add(Definition(count, memory, kernel));
+        while (Work(keeper))
+        {
+            // One is made.
+        }
+
+        Assert.Equal(count, keeper.Counts.Ready);
+        return keeper;
+    }
+
+    private void Use(PoolKeeper keeper) => keeper.GiveBack(keeper.Take(Request(), _client)!.Uuid, _client, isUsed: true);
+
+    private static bool Work(PoolKeeper keeper) => keeper.Work(TestContext.Current.CancellationToken);
+
+    private static PoolDefinition Definition(int count, int memory = 4, string kernel = SimulatedKernel.Path) =>
+        new() { Name = "a", Flavour = PoolFlavour.Of(Config(memory, kernel), ShellKind.Built), Minimum = count, Maximum = Math.Max(count, 1) };
+
+    private static ShellRequest Request(string kernel = SimulatedKernel.Path) => ShellRequest.Of(Config(4, kernel));
+
+    private static DomainConfig Config(int memory, string kernel) => DomainConfig.From(new DomainConfigDraft { Name = "any", Kernel = kernel, MemoryMiB = memory, VcpuCount = 1 });
+}
