@@ -74,7 +74,7 @@ Describe 'New-LvmDomain' {
     }
 
     It 'numbers the names of -Count from 1' {
-        (New-LvmDomain -Name (Get-TestName n) -Kernel $kernel -MemoryMiB 4 -Count 3).Name | Should -Be (Get-TestName n1), (Get-TestName n2), (Get-TestName n3)
+        ((New-LvmDomain -Name (Get-TestName n) -Kernel $kernel -MemoryMiB 4 -Count 3).Name | Sort-Object) | Should -Be (Get-TestName n1), (Get-TestName n2), (Get-TestName n3)
         (New-LvmDomain -Name (Get-TestName m) -Kernel $kernel -MemoryMiB 4 -Count 1).Name | Should -Be (Get-TestName m1)
     }
 

@@ -1,3 +1,8 @@
+BeforeDiscovery {
+    Import-Module "$PSScriptRoot/TestHost.psm1" -Force
+    $onXen = Test-OnXen
+}
+
 BeforeAll {
     Import-Module "$PSScriptRoot/TestHost.psm1" -Force
     Import-Module (Get-TestModulePath) -Force
@@ -14,7 +19,7 @@ BeforeAll {
     }
 }
 
-Describe 'New-, Get-, Set- and Remove-LvmPool' -Skip:(Test-OnXen) {
+Describe 'New-, Get-, Set- and Remove-LvmPool' -Skip:$onXen {
     BeforeEach {
         Connect-LvmHost -Simulated
         $kernel = Write-TinyKernel (Join-Path $TestDrive 'tiny')
@@ -50,7 +55,7 @@ Describe 'New-, Get-, Set- and Remove-LvmPool' -Skip:(Test-OnXen) {
         (New-LvmPool shells $config).Kind | Should -Be 'Shell'
         (Import-LvmDomainConfig $config | New-LvmPool built -Built).Kind | Should -Be 'Built'
         Remove-LvmPool shells, built
-        $null = New-LvmDomain $config | Save-LvmDomain -Path (Join-Path $TestDrive 'web.lightvm') -Force -PassThru
+        $null = New-LvmDomain $config | Save-LvmDomain -Path (Join-Path $TestDrive 'web.lightvm') -Force
         Push-Location $TestDrive
         try { (New-LvmPool saved -ImagePath web.lightvm).Kind | Should -Be 'Snapshot' } finally { Pop-Location }
         $null = Wait-Ready saved 1
