@@ -85,7 +85,16 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     {
         lock (_lock)
         {
-            foreach (var path in _pipeline.ReadEvents()) Forget(path);
+            foreach (var path in _pipeline.TakeEvents()) Forget(path);
+            if (_changed.Count == 0)
+            {
+                foreach (var path in _pipeline.ReadEvents()) Forget(path);
+                return;
+            }
+
+            // What is to be asked anyway brings the events that happened before its answer.
+            LearnNames();
+            foreach (var path in _pipeline.TakeEvents()) Forget(path);
         }
     }
 
