@@ -46,7 +46,7 @@ public sealed record Suspension(string Operation, HandOver? HandedOver = null)
             var handedOver = json.RootElement.TryGetProperty("target", out var target) && json.RootElement.TryGetProperty("ticket", out var ticket)
                 ? new HandOver(target.GetString()!, ticket.GetGuid(), json.RootElement.GetProperty("boot").GetGuid())
                 : null;
-            return new Suspension(json.RootElement.GetProperty("operation").GetString()!, handedOver) 
+            return new Suspension(json.RootElement.GetProperty("operation").GetString()!, handedOver)
             {
                 IsSaved = json.RootElement.TryGetProperty("saved", out var saved) && saved.GetBoolean(),
                 Since = json.RootElement.GetProperty("since").GetDateTimeOffset(),

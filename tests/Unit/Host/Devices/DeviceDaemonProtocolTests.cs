@@ -2,9 +2,9 @@ using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using LightVM.Configuration;
-using LightVM.Services;
 using LightVM.Devices;
 using LightVM.Errors;
+using LightVM.Services;
 
 namespace LightVM.Unit.Host.Devices;
 

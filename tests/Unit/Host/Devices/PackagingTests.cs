@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using LightVM.Configuration;
-using LightVM.Services;
 using LightVM.Devices;
 using LightVM.Host;
+using LightVM.Services;
 
 namespace LightVM.Unit.Host.Devices;
 

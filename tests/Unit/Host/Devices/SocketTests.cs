@@ -2,10 +2,10 @@ using System.Buffers.Binary;
 using System.Net.Sockets;
 using System.Text;
 using LightVM.Configuration;
-using LightVM.Services;
 using LightVM.Devices;
 using LightVM.Errors;
 using LightVM.Host.Devices;
+using LightVM.Services;
 
 namespace LightVM.Unit.Host.Devices;
 
