@@ -25,6 +25,9 @@ internal sealed record PoolsSuiteOptions
     /// <summary>The folder of the programs in C (bench/baseline).</summary>
     public required string Programs { get; init; }
 
+    /// <summary>Where the guest is saved that snapshots are made of: on a disk, for Linux cannot write a guest's memory to every file system.</summary>
+    public required string Folder { get; init; }
+
     /// <summary>The executable, whose pool daemon makes the shells.</summary>
     public required string Lightvm { get; init; }
 }
@@ -47,7 +50,7 @@ internal sealed class PoolsSuite(PoolsSuiteOptions options)
         output.Create();
         using var files = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs);
         using var host = LvmHost.OpenXen();
-        var image = Path.Combine(output.FullName, "snapshot.image");
+        var image = Path.Combine(options.Folder, $"lightvm-bench-{Environment.ProcessId}.image");
         var log = Path.Combine(output.FullName, "poold.log");
         var contenders = new List<IContender> { new BaselineContender(Path.Combine(options.Programs, "baseline"), files), new EngineContender(host, files) };
         foreach (var kind in Enum.GetValues<ShellKind>()) contenders.Add(new PoolContender(host, files, kind, () => new DaemonProcess(options.Lightvm, ["poold"], log), image));

@@ -74,7 +74,7 @@ moves.SetAction(arguments => new MovesSuite(new MovesSuiteOptions
     Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
 }).Run(arguments.GetRequiredValue(output)));
 
-var pools = new Command("pools", "Guests made of shells on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, daemon };
+var pools = new Command("pools", "Guests made of shells on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, daemon, folder };
 pools.SetAction(arguments => new PoolsSuite(new PoolsSuiteOptions
 {
     Kernel = arguments.GetRequiredValue(kernel).FullName,
@@ -84,6 +84,7 @@ pools.SetAction(arguments => new PoolsSuite(new PoolsSuiteOptions
     Blocks = arguments.GetValue(blocks),
     PauseMs = arguments.GetValue(pause),
     Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
+    Folder = arguments.GetRequiredValue(folder).FullName,
     Lightvm = arguments.GetRequiredValue(daemon).FullName,
 }).Run(arguments.GetRequiredValue(output)));
 
