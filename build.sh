@@ -79,12 +79,19 @@ command_build() {
 }
 
 build_native() {
-  say "native: the shim over libxenctrl and libxenguest, and the tiny guest"
-  install cmake gcc make pkg-config libc6-dev libxen-dev
-  cmake -S src/Native -B "$artifacts/native" -DCMAKE_BUILD_TYPE=Release >/dev/null
+  say "native: the shim over libxenctrl and libxenguest, and our guests"
+  install cmake gcc make pkg-config libc6-dev libxen-dev dpkg-dev
+  local options=(-DCMAKE_BUILD_TYPE=Release)
+  if src/Native/guests/fetch-lwip.sh "$artifacts/lwip"; then
+    options+=(-DLWIP_DIR="$artifacts/lwip")
+  else
+    say "the guests with a network are left out: Debian's source package of lwip is not to be had"
+  fi
+  cmake -S src/Native -B "$artifacts/native" "${options[@]}" >/dev/null
   cmake --build "$artifacts/native" -- -s >&2
   mkdir -p "$artifacts"/{bin,guests,lab,module/LightVM}
-  cp "$artifacts/native/guests/tiny.elf" "$artifacts/guests/"
+  cp "$artifacts"/native/guests/*.elf "$artifacts/guests/"
+  [[ ! -e $artifacts/lwip/COPYING ]] || cp "$artifacts/lwip/COPYING" "$artifacts/guests/COPYING.lwip"
   local target
   for target in bin lab module/LightVM; do cp "$artifacts/native/liblightvm-xen.so" "$artifacts/$target/"; done
 }

@@ -1,33 +1,11 @@
-// tiny: a guest of a few kilobytes that says hello, sleeps, and does as it is told by its console and by Xenstore.
+// tiny: a guest of a few kilobytes that says hello, sleeps, and does as it is told by its console and by Xenstore. It has the
+// kernel's way into a machine (kernel/machine.h), and nothing else of it.
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <xen/xen.h>
-#include <xen/event_channel.h>
-#include <xen/io/console.h>
-#include <xen/io/xs_wire.h>
-
-// What the domain builder has given us. The kind of guest (pv.c) fills it in at start and after each suspend.
-struct machine {
-    const char *kind;
-    const char *command_line;
-    struct shared_info *shared;
-    struct xencons_interface *console; // NULL: no console
-    evtchn_port_t console_port;
-    struct xenstore_domain_interface *store; // NULL: no Xenstore
-    evtchn_port_t store_port;
-
-    // Stops until the domain runs again, here or elsewhere; true when it did not stop. Fills the fields anew.
-    bool (*suspend)(void);
-};
-extern struct machine machine;
+#include "machine.h"
 
 // What the guest can be asked to do, on its command line, its console, or in Xenstore's control/shutdown.
 enum wish { WISH_NONE, WISH_POWEROFF, WISH_REBOOT, WISH_CRASH, WISH_SUSPEND, WISH_SPIN, WISH_HELP };
-
-_Noreturn void guest_main(void);
 
 // The kind of a word, which need not end with a 0; WISH_NONE when it means nothing.
 enum wish wish_of(const char *word, size_t length);
@@ -46,9 +24,3 @@ enum wish console_read(void);
 void store_start(void);
 // Takes in what Xenstore has sent; never waits for it.
 enum wish store_read(void);
-
-// --- libc.c: what the compiler takes for granted ---
-
-void *memcpy(void *restrict target, const void *restrict source, size_t count);
-void *memset(void *target, int value, size_t count);
-size_t strlen(const char *text);

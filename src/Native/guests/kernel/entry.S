@@ -1,4 +1,4 @@
-/* What the domain builder reads (the notes), and where the guest begins. */
+/* What the domain builder reads (the notes), and where the guest begins. GUEST_NAME and STACK_SIZE come from the build. */
 #include <xen/elfnote.h>
 
 .macro note type:req, value:vararg
@@ -10,7 +10,7 @@
 .endm
 
     .section .note.Xen, "a", @note
-    note XEN_ELFNOTE_GUEST_OS, .asciz "tiny"
+    note XEN_ELFNOTE_GUEST_OS, .asciz GUEST_NAME
     note XEN_ELFNOTE_LOADER, .asciz "generic"
     note XEN_ELFNOTE_XEN_VERSION, .asciz "xen-3.0"
     note XEN_ELFNOTE_ENTRY, .quad pv_entry
@@ -25,6 +25,9 @@
     .globl pv_entry
 pv_entry: /* 64-bit mode, paging on; rsi is the address of struct start_info */
     cld
+    rdtsc
+    mov %eax, entered_at(%rip)
+    mov %edx, entered_at + 4(%rip)
     lea stack_top(%rip), %rsp
     mov %rsi, %rdi
     xor %ebp, %ebp
@@ -37,6 +40,9 @@ pv_entry: /* 64-bit mode, paging on; rsi is the address of struct start_info */
     .globl pvh_entry
 pvh_entry:
     cld
+    rdtsc
+    mov %eax, entered_at
+    mov %edx, entered_at + 4
     mov $page_directories, %edi
     mov $0x83, %eax /* present, writable, large */
 1:  mov %eax, (%edi)
@@ -95,8 +101,11 @@ descriptor_table_pointer:
 hypercall_page: /* the hypercalls' entry points, 32 bytes each: written by the builder (PV) or the hypervisor (PVH) */
     .skip 4096
 stack:
-    .skip 4096
+    .skip STACK_SIZE
 stack_top:
+    .globl entered_at
+entered_at: /* the processor's time stamp when the guest began */
+    .skip 8
 /* Used by PVH only. */
     .balign 4096
 page_map:

@@ -1,5 +1,5 @@
 // A PVH guest: a bare 64-bit machine with Xen under it, which is asked for everything by hypercall.
-#include "guest.h"
+#include "machine.h"
 #include "hypercall.h"
 
 #include <xen/arch-x86/cpuid.h>
@@ -10,7 +10,8 @@
 
 void pvh_main(const struct hvm_start_info *info);
 
-static char shared_info_page[4096] __attribute__((aligned(4096)));
+static const struct hvm_start_info *start;
+static char shared_info_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
 static void cpuid(uint32_t leaf, uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
 {
@@ -56,15 +57,27 @@ static void announce_events(void)
     hypercall(__HYPERVISOR_hvm_op, HVMOP_set_param, address_of(&set), 0, 0);
 }
 
+uint64_t pvh_frame_of(const volatile void *address)
+{
+    return address_of(address) >> 12;
+}
+
+// Puts a page of Xen's in the place of one of ours, which we lose.
+static bool place(unsigned space, void *page)
+{
+    struct xen_add_to_physmap add = {.domid = DOMID_SELF, .space = space, .gpfn = pvh_frame_of(page)};
+    return hypercall(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, address_of(&add), 0, 0) == 0;
+}
+
+bool pvh_map_grant_table(void *page)
+{
+    return place(XENMAPSPACE_grant_table, page);
+}
+
 static void ask_xen(void)
 {
-    struct xen_add_to_physmap map = {
-        .domid = DOMID_SELF,
-        .space = XENMAPSPACE_shared_info,
-        .gpfn = address_of(shared_info_page) >> 12,
-    };
     fill_hypercall_page();
-    hypercall(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, address_of(&map), 0, 0);
+    place(XENMAPSPACE_shared_info, shared_info_page);
     announce_events();
     machine.shared = (struct shared_info *)shared_info_page;
     machine.console_port = (evtchn_port_t)parameter(HVM_PARAM_CONSOLE_EVTCHN);
@@ -81,8 +94,33 @@ static bool suspend(void)
     return cancelled;
 }
 
+static uint64_t later(uint64_t one, uint64_t other)
+{
+    return one > other ? one : other;
+}
+
+// The range of memory that we are in, after the last of what the builder has put there: it puts the start info and what
+// belongs to it behind the image, and the ACPI tables elsewhere.
+struct memory pvh_free_memory(void)
+{
+    struct memory memory = {.begin = later(address_of(image_end), address_of(start + 1))};
+    memory.begin = later(memory.begin, start->cmdline_paddr + strlen(machine.command_line) + 1);
+    if (start->version < 1)
+        return (struct memory){0, 0};
+    const struct hvm_memmap_table_entry *ranges = (const void *)start->memmap_paddr;
+    memory.begin = later(memory.begin, address_of(ranges + start->memmap_entries));
+    memory.begin = (memory.begin + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
+    for (uint32_t i = 0; i < start->memmap_entries; i++) {
+        const uint64_t end = ranges[i].addr + ranges[i].size;
+        if (ranges[i].type == XEN_HVM_MEMMAP_TYPE_RAM && ranges[i].addr <= memory.begin && end > memory.begin)
+            memory.end = end;
+    }
+    return memory.end ? memory : (struct memory){0, 0};
+}
+
 void pvh_main(const struct hvm_start_info *info)
 {
+    start = info;
     machine.kind = "PVH";
     machine.command_line = info->cmdline_paddr ? (const char *)info->cmdline_paddr : "";
     machine.suspend = suspend;

@@ -1,0 +1,3 @@
+#include "app.h"
+
+const char app_name[] = GUEST_NAME;

@@ -1,0 +1,47 @@
+// How the guest learns of its devices and of what is asked of it: the one thing in which a guest with a store and one
+// without differ. A driver is written against this, and knows of neither.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <xen/xen.h>
+#include <xen/event_channel.h>
+#include <xen/grant_table.h>
+
+// A network interface as its backend offers it.
+struct vif_offer {
+    unsigned id;
+    domid_t backend;
+    uint8_t mac[6];
+};
+
+// What the backend needs of the guest. One port for both rings.
+struct vif_rings {
+    grant_ref_t transmit, receive;
+    evtchn_port_t port;
+};
+
+// The network driver. The guest has one interface: the one with the smallest number.
+struct vif_driver {
+    // The backend waits for us. False when the rings cannot be made; then nothing is left of them.
+    bool (*connect)(const struct vif_offer *offer, struct vif_rings *rings);
+    // The backend has the rings: frames can go.
+    void (*connected)(void);
+    // The backend is gone. Called without a connect before as well, and then does nothing.
+    void (*disconnect)(void);
+};
+
+// Before bus_start. Without a driver, interfaces are left alone.
+void bus_drive_vif(const struct vif_driver *driver);
+
+// Looks for devices, and says that this guest can be asked to power off, reboot and suspend. At start, and after a suspend.
+void bus_start(void);
+// The devices have gone with the domain that we were.
+void bus_forget(void);
+
+// A way to devices. Each is in a file of its own, and bus.c knows which is this guest's.
+struct bus {
+    bool (*start)(const struct vif_driver *vifs); // false: this guest has no such bus
+    void (*forget)(void);
+};
+extern const struct bus store_bus;

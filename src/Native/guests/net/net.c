@@ -1,0 +1,181 @@
+#include "net.h"
+
+#include "app.h"
+#include "events.h"
+#include "machine.h"
+#include "netfront.h"
+#include "pages.h"
+#include "power.h"
+
+#include "lwip/dhcp.h"
+#include "lwip/etharp.h"
+#include "lwip/init.h"
+#include "lwip/netif.h"
+#include "lwip/sys.h"
+#include "lwip/timeouts.h"
+#include "lwip/priv/tcp_priv.h"
+#include "netif/ethernet.h"
+
+#define MILLISECOND UINT64_C(1000000)
+#define MINUTE (60000 * MILLISECOND)
+
+void *net_heap;
+
+static struct netif interface;
+static bool by_dhcp;
+
+uint32_t sys_now(void)
+{
+    return (uint32_t)(clock_now() / MILLISECOND);
+}
+
+// --- frames ---
+
+static err_t send(struct netif *netif, struct pbuf *frame)
+{
+    (void)netif;
+    if (frame->tot_len > LONGEST_FRAME)
+        return ERR_BUF;
+    void *buffer = netfront_buffer();
+    if (!buffer)
+        return ERR_MEM;
+    pbuf_copy_partial(frame, buffer, frame->tot_len, 0);
+    netfront_send(frame->tot_len);
+    return ERR_OK;
+}
+
+static void received(const void *frame, size_t length, bool verified)
+{
+    if (length > LONGEST_FRAME)
+        return;
+    struct pbuf *buffer = pbuf_alloc(PBUF_RAW, (u16_t)length, PBUF_RAM);
+    if (!buffer)
+        return;
+    pbuf_take(buffer, frame, (u16_t)length);
+    NETIF_SET_CHECKSUM_CTRL(&interface, verified ? NETIF_CHECKSUM_ENABLE_ALL & ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)
+                                                 : NETIF_CHECKSUM_ENABLE_ALL);
+    if (interface.input(buffer, &interface) != ERR_OK)
+        pbuf_free(buffer);
+}
+
+// --- the interface ---
+
+static void up(const uint8_t mac[6])
+{
+    memcpy(interface.hwaddr, mac, sizeof interface.hwaddr);
+    netif_set_link_up(&interface); // tells the neighbours
+}
+
+static void down(void)
+{
+    netif_set_link_down(&interface);
+}
+
+const char *net_address(void)
+{
+    return ip4addr_ntoa(netif_ip4_addr(&interface));
+}
+
+static void address_changed(struct netif *netif)
+{
+    if (netif_is_up(netif) && !ip4_addr_isany_val(*netif_ip4_addr(netif)))
+        say("address %s", net_address());
+}
+
+static err_t initialise(struct netif *netif)
+{
+    netif->name[0] = 'v';
+    netif->name[1] = 'i';
+    netif->output = etharp_output;
+    netif->linkoutput = send;
+    netif->mtu = 1500;
+    netif->hwaddr_len = ETH_HWADDR_LEN;
+    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
+    return ERR_OK;
+}
+
+// ADDRESS/BITS into an address and a mask.
+static bool parse_address(char *text, ip4_addr_t *address, ip4_addr_t *mask)
+{
+    char *slash = text;
+    while (*slash && *slash != '/')
+        slash++;
+    if (!*slash)
+        return false;
+    *slash++ = '\0';
+    unsigned bits = 0;
+    for (const char *digit = slash; *digit; digit++) {
+        if (*digit < '0' || *digit > '9' || bits > 32)
+            return false;
+        bits = bits * 10 + (unsigned)(*digit - '0');
+    }
+    if (!*slash || bits > 32)
+        return false;
+    mask->addr = bits == 0 ? 0 : lwip_htonl(UINT32_MAX << (32 - bits));
+    return ip4addr_aton(text, address);
+}
+
+static void set_address(void)
+{
+    char text[24], gateway_text[24];
+    ip4_addr_t address, mask, gateway = {0};
+    by_dhcp = !app_option("ip", text, sizeof text);
+    if (by_dhcp) {
+        dhcp_start(&interface);
+        return;
+    }
+    const bool has_gateway = app_option("gateway", gateway_text, sizeof gateway_text);
+    if (!parse_address(text, &address, &mask) || (has_gateway && !ip4addr_aton(gateway_text, &gateway)))
+        power_crash("ip=ADDRESS/BITS gateway=ADDRESS is how an address is given");
+    netif_set_addr(&interface, &address, &mask, &gateway);
+}
+
+// lwIP's clocks tick several times a second, also when nothing goes on. Then once a minute is enough: a guest that has
+// nothing to do should cost nothing. What it knows of its neighbours does not age meanwhile, so it is forgotten.
+static bool is_quiet(void)
+{
+    return !tcp_active_pcbs && !tcp_tw_pcbs && (!by_dhcp || dhcp_supplied_address(&interface) || !netif_is_link_up(&interface));
+}
+
+static uint64_t each_round(void)
+{
+    static uint64_t quiet_since = NEVER;
+    sys_check_timeouts();
+    if (is_quiet()) {
+        const uint64_t now = clock_now();
+        if (quiet_since == NEVER)
+            quiet_since = now;
+        if (now - quiet_since >= MINUTE) {
+            etharp_cleanup_netif(&interface);
+            quiet_since = now;
+        }
+        return quiet_since + MINUTE;
+    }
+    quiet_since = NEVER;
+    const uint32_t wait = sys_timeouts_sleeptime();
+    return wait == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? NEVER : clock_now() + wait * MILLISECOND;
+}
+
+void net_start(void)
+{
+    static const struct netfront_user user = {up, down, received};
+    net_heap = pages_take((MEM_SIZE + PAGE_SIZE) / PAGE_SIZE + 1);
+    if (!net_heap)
+        power_crash("too little memory for a network");
+    lwip_init();
+    netif_add(&interface, NULL, NULL, NULL, NULL, initialise, ethernet_input);
+    netif_set_status_callback(&interface, address_changed);
+    netif_set_default(&interface);
+    netif_set_up(&interface);
+    set_address();
+    netfront_start(&user);
+    app_each_round(each_round);
+}
+
+void net_listen(uint16_t port, tcp_accept_fn accept)
+{
+    struct tcp_pcb *pcb = tcp_new();
+    if (!pcb || tcp_bind(pcb, IP4_ADDR_ANY, port) != ERR_OK || !(pcb = tcp_listen_with_backlog(pcb, 64)))
+        power_crash("no memory to listen with");
+    tcp_accept(pcb, accept);
+}
