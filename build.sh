@@ -93,7 +93,11 @@ build_native() {
   cp "$artifacts"/native/guests/*.elf "$artifacts/guests/"
   [[ ! -e $artifacts/lwip/COPYING ]] || cp "$artifacts/lwip/COPYING" "$artifacts/guests/COPYING.lwip"
   local target
-  for target in bin lab module/LightVM; do cp "$artifacts/native/liblightvm-xen.so" "$artifacts/$target/"; done
+  for target in bin lab module/LightVM; do
+    cp "$artifacts/native/liblightvm-xen.so" "$artifacts/$target/"
+    # Where lightvm and the module find them by name.
+    [[ $target == lab ]] || { mkdir -p "$artifacts/$target/guests" && cp "$artifacts"/guests/* "$artifacts/$target/guests/"; }
+  done
 }
 
 build_managed() {

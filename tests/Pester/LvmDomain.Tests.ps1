@@ -61,6 +61,20 @@ Describe 'New-LvmDomain' {
         (New-LvmDomain -Config $config -Name (Get-TestName other)).Name | Should -Be (Get-TestName other)
     }
 
+    It 'finds guests that come with LightVM by their names, and completes these' {
+        $made = New-LvmDomain -Name (Get-TestName idle) -Guest idle
+        $made.MemoryMiB | Should -Be 4
+        $made.VcpuCount | Should -Be 1
+        (TabExpansion2 'New-LvmDomain -Name x -Guest id').CompletionMatches.CompletionText | Should -Be 'idle'
+    }
+
+    It 'says which guests there are when it is asked for another one' {
+        New-LvmDomain -Name (Get-TestName none) -Guest nosuch -ErrorAction SilentlyContinue -ErrorVariable problem | Should -BeNullOrEmpty
+        $problem | Get-ErrorId | Should -Be 'GuestNotFound'
+        $problem.CategoryInfo.Category | Should -Be 'ObjectNotFound'
+        "$problem" | Should -Match 'idle'
+    }
+
     It 'starts relative paths inside of a file at the current location' -Skip:$onXen {
         $file = Write-TestConfig (Join-Path $TestDrive relative.json) (Get-TestName web) 'tiny'
         Push-Location $TestDrive

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using LightVM.Cmdlets.Completion;
 using LightVM.Cmdlets.Configuration;
 using LightVM.Cmdlets.Domains;
 using LightVM.Cmdlets.Jobs;
@@ -22,6 +23,7 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet
     private const string FromLiteralPath = "LiteralPath";
     private const string FromConfig = "Config";
     private const string FromParameters = "Parameters";
+    private const string FromGuest = "Guest";
     private const int MaxWorkers = 64;
 
     private readonly BatchProgress _progress = new("Creating domains");
@@ -50,6 +52,7 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet
     [Parameter(ParameterSetName = FromLiteralPath)]
     [Parameter(ValueFromPipeline = true, ParameterSetName = FromConfig)]
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = FromParameters)]
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = FromGuest)]
     [ValidateNotNullOrEmpty]
     [NameText]
     public string? Name { get; set; }
@@ -59,9 +62,15 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet
     [ValidateNotNullOrEmpty]
     public string? Kernel { get; set; }
 
+    [Parameter(Mandatory = true, ParameterSetName = FromGuest)]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(GuestNameCompleter))]
+    public string? Guest { get; set; }
+
     [Parameter(ParameterSetName = FromPath)]
     [Parameter(ParameterSetName = FromLiteralPath)]
     [Parameter(ParameterSetName = FromConfig)]
+    [Parameter(ParameterSetName = FromGuest)]
     [Parameter(Mandatory = true, ParameterSetName = FromParameters)]
     [ValidateRange(1, 1 << 24)]
     public int MemoryMiB { get; set; }
@@ -96,6 +105,9 @@ public sealed class NewLvmDomainCommand : ConfigCmdlet
         {
             case FromParameters:
                 CreateAll(Name!, "parameters", () => new DomainConfigDraft { VcpuCount = 1 });
+                break;
+            case FromGuest:
+                CreateAll(Name!, $"guest '{Guest}'", () => new DomainConfigDraft { VcpuCount = 1, MemoryMiB = GuestImages.MemoryMiB, Kernel = GuestImages.Installed.Find(Guest!) });
                 break;
             case FromConfig:
                 foreach (var config in Config) CreateAll(config, $"configuration '{config.Name}'", config.ToDraft);

@@ -28,6 +28,7 @@ public static class ErrorCatalog
 
         new(ErrorIds.KernelNotGiven, ErrorKind.InvalidInput, "Name the kernel image (key \"kernel\", parameter -Kernel)."),
         new(ErrorIds.KernelNotFound, ErrorKind.NotFound, "Check the path of the kernel; it is a path of the control domain."),
+        new(ErrorIds.GuestNotFound, ErrorKind.NotFound, "Use one of the names there are (tab completes them), or say with LIGHTVM_GUESTS in which folder the guests are (./build.sh build makes them)."),
         new(ErrorIds.KernelUnreadable, ErrorKind.PermissionDenied, "Check the permissions of the kernel, and that it is a file."),
         new(ErrorIds.KernelInvalid, ErrorKind.InvalidInput, "Use an ELF image with Xen notes, a bzImage, or one of these compressed, built for the guest type asked for."),
         new(ErrorIds.RamdiskNotFound, ErrorKind.NotFound, "Check the path of the ramdisk; it is a path of the control domain."),

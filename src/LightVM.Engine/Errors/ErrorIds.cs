@@ -29,6 +29,7 @@ public static class ErrorIds
     // What a new domain is made of.
     public const string KernelNotGiven = nameof(KernelNotGiven);
     public const string KernelNotFound = nameof(KernelNotFound);
+    public const string GuestNotFound = nameof(GuestNotFound);
     public const string KernelUnreadable = nameof(KernelUnreadable);
     public const string KernelInvalid = nameof(KernelInvalid);
     public const string RamdiskNotFound = nameof(RamdiskNotFound);

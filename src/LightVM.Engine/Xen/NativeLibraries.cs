@@ -68,7 +68,7 @@ public static class NativeLibraries
     }
 
     // In PowerShell the base directory is pwsh's; in a single file (NativeAOT) the assembly has no place of its own.
-    private static string AssemblyDirectory { get; } = FindAssemblyDirectory();
+    internal static string AssemblyDirectory { get; } = FindAssemblyDirectory();
 
     [UnconditionalSuppressMessage("SingleFile", "IL3000", Justification = "An empty location in a single file is what is wanted here.")]
     private static string FindAssemblyDirectory() =>

@@ -1,10 +1,12 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.Globalization;
 using LightVM.Configuration;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Host.Output;
 using LightVM.Hosts;
+using LightVM.Hypervisor;
 
 namespace LightVM.Host.Commands;
 
@@ -12,7 +14,12 @@ internal static class CreateCommand
 {
     public static Command Make(CommandLine line)
     {
-        var file = new Argument<string>("FILE") { Description = "Configuration file (Chaos' JSON)" };
+        var file = new Argument<string?>("FILE") { Description = "Configuration file (Chaos' JSON)", Arity = ArgumentArity.ZeroOrOne, DefaultValueFactory = _ => null };
+        var guest = new Option<string>("--guest", "-g") { Description = "Instead of a file: a guest that comes with LightVM, by its name", HelpName = "GUEST" };
+        guest.CompletionSources.Add(_ => GuestImages.Installed.Names.Select(each => new CompletionItem(each)));
+        var words = new Option<string>("--cmdline") { Description = "With --guest: its command line", HelpName = "TEXT" };
+        var bridge = new Option<string>("--bridge") { Description = "With --guest: give it a network interface on this bridge", HelpName = "BRIDGE" };
+        var pvh = new Option<bool>("--pvh") { Description = "With --guest: as PVH, not PV" };
         var count = new Option<int?>("--count", "-n")
         {
             Description = "How many to create; their names are numbered from 1, even with a count of 1",
@@ -24,24 +31,40 @@ internal static class CreateCommand
                 return number;
             },
         };
-        var name = new Option<string>("--name") { Description = "Name to use instead of the file's", HelpName = "NAME" };
+        var name = new Option<string>("--name") { Description = "Name to use instead of the file's or the guest's", HelpName = "NAME" };
         var pattern = new Option<string>("--name-pattern") { Description = "With -n, what the names are: {0} is the number, {0:d4} with four digits, {1} the name", HelpName = "PATTERN" };
         var jobs = JobsOption.Make();
         var shell = new Option<bool>("--shell", "-s") { Description = "Have the pool daemon create them; else a waiting domain that fits is used all the same, which is quicker" };
         var paused = new Option<bool>("--paused") { Description = "Leave the new domain paused" };
         var timings = new Option<bool>("--timings") { Description = "Show how long each step took" };
-        var command = new Command("create", "Create domains from a configuration file and start them") { file, count, name, pattern, jobs, shell, paused, timings };
+        var command = new Command("create", "Create domains from a configuration file and start them") { file, guest, words, bridge, pvh, count, name, pattern, jobs, shell, paused, timings };
         return line.Define(command, context =>
         {
             if (context.Get(pattern) is not null && context.Get(count) is null) throw new UsageException("a pattern for names (--name-pattern) is for several domains (--count)");
-            var path = context.Get(file);
-            var draft = DomainConfigJson.ReadFile(path).ToDraft();
+            var (draft, source) = (context.Get(file), context.Get(guest)) switch
+            {
+                ({ } path, null) when context.Get(words) is null && context.Get(bridge) is null && !context.Get(pvh) => (DomainConfigJson.ReadFile(path).ToDraft(), path),
+                ({ }, null) => throw new UsageException("--cmdline, --bridge and --pvh are for a guest (--guest): a file says these things itself"),
+                (null, { } known) => (DraftOf(known, context.Get(words), context.Get(bridge), context.Get(pvh)), $"guest '{known}'"),
+                _ => throw new UsageException("a file, or the name of a guest (--guest), says what is to be created: one of the two"),
+            };
             draft.Name = context.Get(name) ?? draft.Name;
-            draft.Paused |= context.Get(paused);
-            var configs = DomainSeries.Of(DomainConfig.From(draft, path), path, context.Get(count), context.Get(pattern));
+            draft.Paused = draft.Paused == true || context.Get(paused);
+            var configs = DomainSeries.Of(DomainConfig.From(draft, source), source, context.Get(count), context.Get(pattern));
             return Create(context, configs, context.Get(jobs), context.Get(timings), context.Get(shell));
         });
     }
+
+    private static DomainConfigDraft DraftOf(string guest, string? words, string? bridge, bool pvh) => new()
+    {
+        Name = guest,
+        Kernel = GuestImages.Installed.Find(guest),
+        CommandLine = words,
+        MemoryMiB = GuestImages.MemoryMiB,
+        VcpuCount = 1,
+        Type = pvh ? GuestType.PVH : GuestType.PV,
+        Vifs = bridge is null ? null : [new NetworkConfig(null, null, bridge)],
+    };
 
     private static int Create(CommandContext context, IReadOnlyList<DomainConfig> configs, int jobs, bool timings, bool byDaemon)
     {

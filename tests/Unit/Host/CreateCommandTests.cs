@@ -1,3 +1,4 @@
+using LightVM.Domains;
 using LightVM.Hypervisor;
 using LightVM.Simulation;
 
@@ -176,5 +177,65 @@ public sealed class CreateCommandTests : IDisposable
 
         Assert.Equal(2, run.ExitCode);
         Assert.Single(_lightvm.Host.ListDomains());
+    }
+
+    [Fact]
+    public void A_guest_by_name_needs_no_file()
+    {
+        using var guests = new GuestFolder("clock");
+
+        var run = _lightvm.Run("create", "--guest", "clock", "--bridge", "xenbr0", "--cmdline", "ip=10.9.0.5/24", "--pvh");
+
+        Assert.Equal(0, run.ExitCode);
+        var domain = _lightvm.Host.GetDomain("clock");
+        Assert.Equal(GuestType.PVH, domain.Type);
+        Assert.Equal("xenbr0", Assert.Single(_lightvm.Host.Devices.ListNetworkAdapters(domain)).Bridge);
+    }
+
+    [Fact]
+    public void Guests_by_name_are_named_and_counted_as_those_of_a_file()
+    {
+        using var guests = new GuestFolder("clock");
+
+        Assert.Equal(0, _lightvm.Run("create", "-g", "clock", "--name", "c", "-n", "2", "--paused").ExitCode);
+
+        Assert.Equal(DomainState.Paused, _lightvm.Host.GetDomain("c2").State);
+    }
+
+    [Fact]
+    public void A_guest_that_is_not_there_is_told_with_those_that_are()
+    {
+        using var guests = new GuestFolder("clock");
+
+        var run = _lightvm.Run("create", "--guest", "watch");
+
+        Assert.Equal(4, run.ExitCode);
+        Assert.Contains("clock", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("create")]
+    [InlineData("create", "--guest", "clock", "file.json")]
+    [InlineData("create", "--pvh", "file.json")]
+    [InlineData("create", "--bridge", "xenbr0", "file.json")]
+    [InlineData("create", "--cmdline", "x", "file.json")]
+    public void A_file_or_a_guest_but_not_both(params string[] words) => Assert.Equal(2, _lightvm.Run(words).ExitCode);
+
+    /// <summary>The folder of guests, for as long as a test wants another one: no other test looks there.</summary>
+    private sealed class GuestFolder : IDisposable
+    {
+        private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("lightvm-unit-");
+
+        public GuestFolder(string guest)
+        {
+            File.WriteAllBytes(Path.Combine(_directory.FullName, guest + ".elf"), SimulatedKernel.Create());
+            Environment.SetEnvironmentVariable(GuestImages.Override, _directory.FullName);
+        }
+
+        public void Dispose()
+        {
+            Environment.SetEnvironmentVariable(GuestImages.Override, null);
+            _directory.Delete(recursive: true);
+        }
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
+using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Host;
 using LightVM.Xen;
@@ -65,11 +66,11 @@ public sealed partial class ManPageTests
     }
 
     [Fact]
-    public void The_variables_are_those_of_the_libraries()
+    public void The_variables_are_those_of_the_libraries_and_of_the_guests()
     {
         var section = Section(".SH ENVIRONMENT\n");
 
-        Assert.Equal(NativeLibraries.All.Select(library => library.Override), Variable().Matches(section).Select(match => match.Groups[1].Value));
+        Assert.Equal(NativeLibraries.All.Select(library => library.Override).Append(GuestImages.Override), Variable().Matches(section).Select(match => match.Groups[1].Value));
     }
 
     [Fact]

@@ -26,6 +26,7 @@ public sealed class ErrorCatalogTests
     [InlineData(ErrorIds.XenNotPrivileged, ErrorKind.PermissionDenied)]
     [InlineData(ErrorIds.XenLibraryMissing, ErrorKind.NotAvailable)]
     [InlineData(ErrorIds.KernelNotFound, ErrorKind.NotFound)]
+    [InlineData(ErrorIds.GuestNotFound, ErrorKind.NotFound)]
     [InlineData(ErrorIds.KernelInvalid, ErrorKind.InvalidInput)]
     [InlineData(ErrorIds.MemoryTooSmall, ErrorKind.InvalidInput)]
     [InlineData(ErrorIds.InsufficientMemory, ErrorKind.ResourceExhausted)]
