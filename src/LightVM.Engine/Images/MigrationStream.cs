@@ -85,6 +85,9 @@ public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
     /// <summary>Whether the stream has come to its end: nothing that follows belongs to it.</summary>
     public bool IsComplete => _step == Step.End;
 
+    /// <summary>Whether it is between two records.</summary>
+    public bool IsBetweenRecords => _step == Step.RecordHeader && _gatheredLength == 0;
+
     /// <summary>Bytes so far.</summary>
     public long Length { get; private set; }
 

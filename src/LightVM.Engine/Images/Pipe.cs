@@ -26,6 +26,24 @@ internal static class Pipe
         return (new SafeFileHandle(ends[0], ownsHandle: true), new SafeFileHandle(ends[1], ownsHandle: true));
     }
 
+    /// <summary>The bytes that fit into one.</summary>
+    public static int Capacity(SafeFileHandle pipe)
+    {
+        var size = Libc.Control((int)pipe.DangerousGetHandle(), Libc.GetPipeSize, 0);
+        return size > 0 ? size : throw Libc.Failure("fcntl(F_GETPIPE_SZ)");
+    }
+
+    /// <summary>Waits until there is something to read, or nobody can write any more; or else until it is woken.</summary>
+    /// <returns>False when it was woken, and there was nothing to read by then.</returns>
+    public static unsafe bool AwaitReadable(SafeFileHandle pipe, WakeFile wake)
+    {
+        var files = stackalloc Libc.PollFile[2];
+        files[0] = new Libc.PollFile { File = (int)pipe.DangerousGetHandle(), Events = Libc.PollIn };
+        files[1] = new Libc.PollFile { File = wake.File, Events = Libc.PollIn };
+        while (Libc.Poll(files, 2, Timeout.Infinite) < 0) ThrowUnlessInterrupted("poll");
+        return files[0].Happened != 0;
+    }
+
     /// <summary>Some bytes, at least one; 0 when nobody can write any more.</summary>
     public static unsafe int Read(SafeFileHandle pipe, Span<byte> buffer)
     {

@@ -52,6 +52,7 @@ internal static partial class Libc
     public const int SetFlags = 4;
     public const int DuplicateCloseOnExec = 1030;
     public const int SetPipeSize = 1031;
+    public const int GetPipeSize = 1032;
 
     /// <summary>shutdown: no more is sent.</summary>
     public const int NoMoreSending = 1;

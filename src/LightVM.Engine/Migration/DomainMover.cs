@@ -59,11 +59,13 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
             (peer, answer) = Ask(channel, OfferOf(compareOnly: false, isLive, config));
         }
 
+        var canMark = peer.Protocol >= Hello.MarkingProtocol;
+
         if (!answer.IsAccepted) throw channel.Explain(answer.Obstacles);
         CrashPoint.Reach(MoveCrashPoints.SourceOffered);
         using var suspension = new GuestSuspension(host, key, "move", options.SuspendTimeout, cancellation);
         using var words = new TargetWords(channel);
-        var (length, copy) = Copy(channel, words, suspension, options, isLive, info.MemoryKiB / 4, progress, cancellation);
+        var (length, copy) = Copy(channel, words, canMark, suspension, options, isLive, info.MemoryKiB / 4, progress, cancellation);
         words.Await(times.Ready, cancellation);
         CrashPoint.Reach(MoveCrashPoints.SourceReady);
         if (cancellation.IsCancellationRequested) throw Cancelled();
@@ -124,12 +126,12 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
 
     /// <summary>Sends the guest's state, all but its last words.</summary>
     private (long Length, PreCopy Copy) Copy(
-        MoveChannel channel, TargetWords words, GuestSuspension suspension, MoveOptions options, bool isLive, long pages, Action<MoveProgress>? progress, CancellationToken cancellation)
+        MoveChannel channel, TargetWords words, bool canMark, GuestSuspension suspension, MoveOptions options, bool isLive, long pages, Action<MoveProgress>? progress, CancellationToken cancellation)
     {
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         words.WhenHeard(stopping.Cancel);
         using var sender = new StreamSender(channel, options.Bandwidth, stopping.Cancel);
-        var copy = new PreCopy(isLive, options, pages, () => sender.Length, Suspend, progress);
+        var copy = new PreCopy(isLive, options, pages, () => sender.Length, CatchUp, Suspend, progress);
         try
         {
             host.Hypervisor.SaveDomain(key.Id, sender.Handle, copy, stopping.Token);
@@ -149,6 +151,11 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
         }
 
         return (sender.Length, copy);
+
+        void CatchUp()
+        {
+            if (canMark) words.AwaitMark(sender.Mark, times.Mark, stopping.Token);
+        }
 
         void Suspend()
         {

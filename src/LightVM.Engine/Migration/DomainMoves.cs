@@ -63,11 +63,12 @@ public sealed class DomainMoves
     internal void Serve(MigrationLink link, Action<string> log, CancellationToken cancellation)
     {
         var receiver = new DomainReceiver(_host, _journal, log, Times);
+        var channel = new MoveChannel(link);
         Span<byte> first = stackalloc byte[2];
         try
         {
             link.Stream.ReadTimeout = (int)Times.Message.TotalMilliseconds;
-            new MoveChannel(link).ReadExactly(first);
+            channel.ReadExactly(first);
         }
         catch (LvmException error)
         {
@@ -75,8 +76,8 @@ public sealed class DomainMoves
             return;
         }
 
-        if (link.Transport == PlainTransport.Name && ChaosHeader.IsAt(first)) receiver.ServeChaos(link, first, cancellation);
-        else receiver.Serve(link, first, cancellation);
+        if (link.Transport == PlainTransport.Name && ChaosHeader.IsAt(first)) receiver.ServeChaos(channel, first, cancellation);
+        else receiver.Serve(channel, first, cancellation);
     }
 
     /// <summary>The tickets of moves whose receivers may have died.</summary>

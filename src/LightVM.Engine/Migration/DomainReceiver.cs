@@ -22,10 +22,10 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
     /// Takes a domain as Chaos sends it: its configuration, then libxc's stream, and no word back. The sender destroys its own when it
     /// has sent all, and never hears whether this one runs. Never throws for what the peer does.
     /// </summary>
-    public void ServeChaos(MigrationLink link, ReadOnlySpan<byte> first, CancellationToken cancellation)
+    public void ServeChaos(MoveChannel channel, ReadOnlySpan<byte> first, CancellationToken cancellation)
     {
+        var link = channel.Link;
         using var aborting = link.AbortOn(cancellation);
-        var channel = new MoveChannel(link);
         try
         {
             link.Stream.ReadTimeout = (int)times.Stream.TotalMilliseconds;
@@ -59,10 +59,10 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
 
     /// <summary>Serves one link to its end. Never throws for what the peer does.</summary>
     /// <param name="first">Bytes that have been read of it already.</param>
-    public void Serve(MigrationLink link, ReadOnlySpan<byte> first, CancellationToken cancellation)
+    public void Serve(MoveChannel channel, ReadOnlySpan<byte> first, CancellationToken cancellation)
     {
+        var link = channel.Link;
         using var aborting = link.AbortOn(cancellation);
-        var channel = new MoveChannel(link);
         try
         {
             link.Stream.ReadTimeout = (int)times.Message.TotalMilliseconds;

@@ -7,9 +7,10 @@ namespace LightVM.Migration;
 
 /// <summary>
 /// The frames of the migration protocol on a link: four bytes of length and one of type, three of nothing, then so many bytes
-/// (docs/migration-protocol.md). One thread may read while another writes. Whatever the peer sends, it is bounded, and ends in an
+/// (docs/migration-protocol.md). One thread reads; any may write. Whatever the peer sends, it is bounded, and ends in an
 /// <see cref="LvmException"/> where it makes no sense: MoveProtocolInvalid.
 /// </summary>
+/// <remarks>Small frames of the stream go out together, and come in together: a record of TLS and two system calls for each would be dearer than they are.</remarks>
 internal sealed class MoveChannel(MigrationLink link)
 {
     public const int HeadSize = 8;
@@ -20,12 +21,26 @@ internal sealed class MoveChannel(MigrationLink link)
     /// <summary>The most that a message has: a configuration, every character of which is escaped.</summary>
     public const int MaxMessage = 4 << 20;
 
+    /// <summary>Bytes that are gathered before they are sent, and that are read at once.</summary>
+    private const int Gathered = 64 << 10;
+
+    /// <summary>Frames from this length on are not worth a copy.</summary>
+    private const int Large = 16 << 10;
+
+    private readonly object _writing = new();
+    private readonly byte[] _out = new byte[Gathered];
+    private readonly byte[] _in = new byte[Gathered];
+    private int _outLength;
+    private int _inAt;
+    private int _inEnd;
+
     /// <summary>What the side that connects begins with, so that nobody takes it for something else.</summary>
     private static ReadOnlySpan<byte> Preamble => "LVM-MOVE"u8;
 
     public MigrationLink Link => link;
 
-    public void SendPreamble() => link.Stream.Write(Preamble);
+    /// <summary>Goes out with the first message.</summary>
+    public void SendPreamble() => Gather(Preamble);
 
     /// <param name="first">Bytes of it that have been read already.</param>
     public void ReceivePreamble(ReadOnlySpan<byte> first)
@@ -50,24 +65,39 @@ internal sealed class MoveChannel(MigrationLink link)
 
         var frame = bytes.GetBuffer().AsSpan(0, (int)bytes.Length);
         WriteHead(frame, T.Frame, frame.Length - HeadSize);
-        link.Stream.Write(frame);
+        lock (_writing)
+        {
+            Gather(frame);
+            Flush();
+        }
     }
 
-    /// <summary>Sends some of the stream.</summary>
+    /// <summary>Sends some of the stream; at <see cref="Flush"/> at the latest.</summary>
     /// <param name="frame">With room for a head before it.</param>
     public void SendData(Span<byte> frame)
     {
         WriteHead(frame, MoveFrame.Data, frame.Length - HeadSize);
-        link.Stream.Write(frame);
+        Gather(frame);
     }
 
-    /// <summary>Sends some of the stream that can be said in short.</summary>
+    /// <summary>Sends some of the stream that can be said in short, likewise.</summary>
     public void SendRun(StreamRun run)
     {
         Span<byte> frame = stackalloc byte[HeadSize + StreamRun.Size];
         WriteHead(frame, MoveFrame.Run, StreamRun.Size);
         run.Write(frame[HeadSize..]);
-        link.Stream.Write(frame);
+        Gather(frame);
+    }
+
+    /// <summary>Sends what has been gathered.</summary>
+    public void Flush()
+    {
+        lock (_writing)
+        {
+            var length = _outLength;
+            _outLength = 0;
+            if (length > 0) link.Stream.Write(_out.AsSpan(0, length));
+        }
     }
 
     public StreamRun ReceiveRun(int length)
@@ -125,10 +155,26 @@ internal sealed class MoveChannel(MigrationLink link)
     {
         while (!buffer.IsEmpty)
         {
-            var count = link.Stream.Read(buffer);
+            var count = Read(buffer);
             if (count == 0) throw new LvmException(ErrorIds.ConnectionLost, $"{link.PeerName} has ended the connection in the middle");
             buffer = buffer[count..];
         }
+    }
+
+    /// <summary>Some bytes, at least one; 0 when the peer has ceased to write.</summary>
+    public int Read(Span<byte> buffer)
+    {
+        if (_inAt == _inEnd)
+        {
+            if (buffer.Length >= _in.Length) return link.Stream.Read(buffer);
+            (_inAt, _inEnd) = (0, 0);
+            _inEnd = link.Stream.Read(_in);
+        }
+
+        var count = Math.Min(buffer.Length, _inEnd - _inAt);
+        _in.AsSpan(_inAt, count).CopyTo(buffer);
+        _inAt += count;
+        return count;
     }
 
     /// <summary>The error of the peer, as one of this side: with its id, where that is one of the catalogue.</summary>
@@ -146,6 +192,22 @@ internal sealed class MoveChannel(MigrationLink link)
 
     /// <summary>Some text of a peer, without what a terminal could take for more than text.</summary>
     internal static string Text(JsonElement json, string key) => Quoted.Line(json.GetProperty(key).GetString() ?? throw new FormatException($"it has no {key}"));
+
+    private void Gather(ReadOnlySpan<byte> bytes)
+    {
+        lock (_writing)
+        {
+            if (_outLength + bytes.Length > _out.Length || bytes.Length >= Large) Flush();
+            if (bytes.Length >= Large)
+            {
+                link.Stream.Write(bytes);
+                return;
+            }
+
+            bytes.CopyTo(_out.AsSpan(_outLength));
+            _outLength += bytes.Length;
+        }
+    }
 
     private static string KnownId(string id) => ErrorCatalog.All.Any(each => each.Id == id) ? id : ErrorIds.MoveRefused;
 

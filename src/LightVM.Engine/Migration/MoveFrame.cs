@@ -16,4 +16,6 @@ internal enum MoveFrame : byte
     Question = 11,
     Fate = 12,
     Run = 13,
+    Mark = 14,
+    Marked = 15,
 }

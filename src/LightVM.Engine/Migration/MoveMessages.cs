@@ -22,7 +22,10 @@ internal interface IMoveMessage
 /// <param name="Host">What the machine calls itself, for people.</param>
 internal sealed record Hello(int Protocol, string Toolstack, string Xen, Guid Boot, string Host) : IMoveMessage
 {
-    public const int CurrentProtocol = 1;
+    public const int CurrentProtocol = 2;
+
+    /// <summary>The first version with <see cref="Mark"/> and <see cref="Marked"/>.</summary>
+    public const int MarkingProtocol = 2;
 
     public static MoveFrame Frame => MoveFrame.Hello;
 
@@ -122,6 +125,30 @@ internal sealed record StreamEnd(long Length, ulong Checksum) : IMoveMessage
     {
         json.WriteNumber("length", Length);
         json.WriteNumber("checksum", Checksum);
+    }
+}
+
+/// <summary>A place in the stream, between two of its records: the source wants to hear when everything before it has been worked off.</summary>
+internal sealed record Mark : IMoveMessage
+{
+    public static MoveFrame Frame => MoveFrame.Mark;
+
+    public static Mark Read(JsonElement json) => new();
+
+    public void Write(Utf8JsonWriter json)
+    {
+    }
+}
+
+/// <summary>Everything before the last mark has been worked off.</summary>
+internal sealed record Marked : IMoveMessage
+{
+    public static MoveFrame Frame => MoveFrame.Marked;
+
+    public static Marked Read(JsonElement json) => new();
+
+    public void Write(Utf8JsonWriter json)
+    {
     }
 }
 

@@ -14,6 +14,9 @@ internal sealed record MoveTimes
     /// <summary>For the peer's taking in what is sent: the target may be slow to find memory.</summary>
     public TimeSpan Write { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>For the target's having worked off what it was sent so far.</summary>
+    public TimeSpan Mark { get; init; } = TimeSpan.FromMinutes(2);
+
     /// <summary>For the target's having all, with its devices, after the stream's end.</summary>
     public TimeSpan Ready { get; init; } = TimeSpan.FromMinutes(2);
 

@@ -9,9 +9,10 @@ namespace LightVM.Migration;
 /// </summary>
 /// <param name="pages">Pages that the domain has.</param>
 /// <param name="bytesSent">Tells how many bytes have been sent.</param>
+/// <param name="catchUp">Returns when all that was sent has been worked off: what a round took, it took until then, and a guest that is suspended before stands still meanwhile.</param>
 /// <param name="suspend">Suspends the guest.</param>
 internal sealed class PreCopy(
-    bool isLive, MoveOptions options, long pages, Func<long> bytesSent, Action suspend, Action<MoveProgress>? progress, TimeProvider? time = null) : ISaveControl
+    bool isLive, MoveOptions options, long pages, Func<long> bytesSent, Action catchUp, Action suspend, Action<MoveProgress>? progress, TimeProvider? time = null) : ISaveControl
 {
     private const int PageSize = 4096;
 
@@ -41,6 +42,7 @@ internal sealed class PreCopy(
     public SaveDecision Decide(in SaveProgress state)
     {
         PagesSent = state.PagesSent;
+        if (state.PagesDirty is null) catchUp();
         Measure();
         if (state.PagesDirty is not { } dirty) return SaveDecision.NextRound; // they are counted first
         TimeSpan? downtime = _rate > 0 ? TimeSpan.FromSeconds((double)dirty * PageSize / _rate) : null;
@@ -53,6 +55,7 @@ internal sealed class PreCopy(
     public void Suspend()
     {
         progress?.Invoke(new MoveProgress(MovePhase.Stopping, Rounds, pages, PagesSent, null, bytesSent(), _rate, null));
+        if (isLive) catchUp();
         suspend();
     }
 

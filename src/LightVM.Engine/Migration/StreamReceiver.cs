@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
 using LightVM.Errors;
 using LightVM.Images;
@@ -13,11 +14,19 @@ internal sealed class StreamReceiver : IDisposable
 {
     private const int BufferSize = 256 << 10;
 
+    /// <summary>Bytes of a record before its contents: type, length.</summary>
+    private const int HeaderSize = 8;
+
+    /// <summary>A record that whoever does not know it has to pass over, and nobody knows.</summary>
+    private const uint Padding = 0x80000000 | 'L' << 16 | 'V' << 8 | 'M';
+
     private readonly MoveChannel _channel;
     private readonly MigrationStream _stream;
     private readonly XxHash64 _hash = new();
-    private readonly FileStream _sink;
+    private readonly SafeFileHandle _sink;
+    private readonly byte[] _gathered = new byte[BufferSize];
     private readonly Thread _pump;
+    private int _gatheredLength;
     private volatile LvmException? _problem;
     private volatile bool _isUnwanted;
 
@@ -27,8 +36,7 @@ internal sealed class StreamReceiver : IDisposable
     {
         _channel = channel;
         _stream = new MigrationStream(highestPfn);
-        (Handle, var sink) = Pipe.Open();
-        _sink = new FileStream(sink, FileAccess.Write, bufferSize: 0);
+        (Handle, _sink) = Pipe.Open();
         _pump = new Thread(isBare ? () => Pump(TakeBare) : () => Pump(TakeFrames)) { IsBackground = true, Name = "move receiver" };
         _pump.Start();
     }
@@ -98,66 +106,110 @@ internal sealed class StreamReceiver : IDisposable
 
     private void TakeFrames()
     {
-        var buffer = new byte[BufferSize];
         while (true)
         {
             var (type, length) = _channel.ReceiveHead();
-            if (type == MoveFrame.End)
+            switch (type)
             {
-                CheckEnd(_channel.ReceiveBody(type, length, StreamEnd.Read));
-                return;
+                case MoveFrame.Data:
+                    TakeData(length);
+                    CrashPoint.Reach(MoveCrashPoints.TargetReceiving);
+                    break;
+                case MoveFrame.Run:
+                    TakeRun(_channel.ReceiveRun(length));
+                    break;
+                case MoveFrame.Mark:
+                    _channel.ReceiveBody(type, length, Mark.Read);
+                    HandOn();
+                    if (WorkOff()) _channel.Send(new Marked());
+                    break;
+                case MoveFrame.End:
+                    var end = _channel.ReceiveBody(type, length, StreamEnd.Read);
+                    HandOn();
+                    CheckEnd(end);
+                    return;
+                default:
+                    throw _channel.Unexpected(type, length);
             }
-
-            if (type == MoveFrame.Run)
-            {
-                TakeRun(_channel.ReceiveRun(length), buffer);
-                continue;
-            }
-
-            if (type != MoveFrame.Data) throw _channel.Unexpected(type, length);
-            while (length > 0)
-            {
-                var bytes = buffer.AsSpan(0, Math.Min(length, BufferSize));
-                _channel.ReadExactly(bytes);
-                if (!_isUnwanted) Take(bytes);
-                length -= bytes.Length;
-            }
-
-            CrashPoint.Reach(MoveCrashPoints.TargetReceiving);
         }
     }
 
     /// <summary>A stream whose end nobody announces: it is where the stream itself says.</summary>
     private void TakeBare()
     {
-        var buffer = new byte[BufferSize];
         while (!_stream.IsComplete && !_isUnwanted)
         {
-            var count = _channel.Link.Stream.Read(buffer);
+            var count = _channel.Read(Room);
             if (count == 0) break;
-            Take(buffer.AsSpan(0, count));
+            _gatheredLength += count;
+            HandOn();
         }
 
         if (!_isUnwanted) _stream.Finish();
     }
 
-    private void TakeRun(StreamRun run, byte[] buffer)
+    private Span<byte> Room => _gathered.AsSpan(_gatheredLength);
+
+    private void TakeData(int length)
     {
-        for (var done = 0; done < run.Count && !_isUnwanted;)
+        while (length > 0)
         {
-            var length = run.Expand(done, buffer);
-            Take(buffer.AsSpan(0, length));
-            done += length / StreamRun.WordSize;
+            var bytes = Room[..Math.Min(length, Room.Length)];
+            _channel.ReadExactly(bytes);
+            length -= bytes.Length;
+            Take(bytes.Length);
         }
     }
 
-    private void Take(ReadOnlySpan<byte> bytes)
+    private void TakeRun(StreamRun run)
     {
+        for (var done = 0; done < run.Count && !_isUnwanted;)
+        {
+            if (Room.Length < StreamRun.WordSize) HandOn(); // the peer may send what is no multiple of it
+            var length = run.Expand(done, Room);
+            done += length / StreamRun.WordSize;
+            Take(length);
+        }
+    }
+
+    private void Take(int length)
+    {
+        _gatheredLength += length;
+        if (Room.IsEmpty) HandOn();
+    }
+
+    /// <summary>Looks at what was gathered, and gives it to libxc.</summary>
+    private void HandOn()
+    {
+        var bytes = _gathered.AsSpan(0, _gatheredLength);
+        _gatheredLength = 0;
+        if (_isUnwanted) return;
         if (_stream.Feed(bytes) < bytes.Length) throw _channel.Invalid("there is something behind the stream's end");
         _hash.Append(bytes);
+        Give(bytes);
+    }
+
+    /// <summary>
+    /// Waits until libxc has done all that it was given: it is given as much as the pipe can hold of what it passes over, and has begun to read
+    /// of that when the pipe has taken all.
+    /// </summary>
+    /// <returns>False when it is done with the stream.</returns>
+    private bool WorkOff()
+    {
+        if (_isUnwanted || _stream.Length == 0) return !_isUnwanted;
+        if (!_stream.IsBetweenRecords) throw _channel.Invalid("it marks what is not between two records");
+        var padding = new byte[HeaderSize + Pipe.Capacity(_sink) + Environment.SystemPageSize];
+        BinaryPrimitives.WriteUInt32LittleEndian(padding, Padding);
+        BinaryPrimitives.WriteInt32LittleEndian(padding.AsSpan(sizeof(uint)), padding.Length - HeaderSize);
+        Give(padding);
+        return !_isUnwanted;
+    }
+
+    private void Give(ReadOnlySpan<byte> bytes)
+    {
         try
         {
-            _sink.Write(bytes);
+            Pipe.Write(_sink, bytes);
         }
         catch (IOException)
         {

@@ -11,13 +11,17 @@ internal sealed class StreamSender : IStreamSink, IDisposable
     /// <summary>Small enough for a processor's cache.</summary>
     private const int FrameSize = 256 << 10;
 
+    /// <summary>So much of the stream, however short it is said, goes out at once: the target has something to do meanwhile.</summary>
+    private const int Portion = 512 << 10;
+
     /// <summary>How long one that is given up may take to notice before its connection is cut.</summary>
     private static readonly TimeSpan Parting = TimeSpan.FromSeconds(2);
 
     private readonly MoveChannel _channel;
     private readonly Bandwidth? _limit;
     private readonly Action _failed;
-    private readonly FileStream _source;
+    private readonly SafeFileHandle _source;
+    private readonly WakeFile _mark = new();
     private readonly Thread _pump;
     private readonly ManualResetEventSlim _givenUp = new();
     private volatile bool _isWhole;
@@ -32,8 +36,7 @@ internal sealed class StreamSender : IStreamSink, IDisposable
         _channel = channel;
         _limit = bandwidth is { } limit ? new Bandwidth(limit) : null;
         _failed = failed;
-        (var source, Handle) = Pipe.Open();
-        _source = new FileStream(source, FileAccess.Read, bufferSize: 0);
+        (_source, Handle) = Pipe.Open();
         _pump = new Thread(Pump) { IsBackground = true, Name = "move sender" };
         _pump.Start();
     }
@@ -46,6 +49,9 @@ internal sealed class StreamSender : IStreamSink, IDisposable
 
     /// <summary>Why nothing can be sent any more; null as long as it can.</summary>
     public LvmException? Problem => _problem;
+
+    /// <summary>Has a <see cref="LightVM.Migration.Mark"/> sent behind all that was written so far. Whoever writes does not until it has been.</summary>
+    public void Mark() => _mark.Wake();
 
     /// <summary>Says that all was written, waits until it was sent, and sends the stream's end. Errors: those of the link.</summary>
     public void Complete()
@@ -70,6 +76,7 @@ internal sealed class StreamSender : IStreamSink, IDisposable
         }
 
         _givenUp.Dispose();
+        _mark.Dispose();
     }
 
     private void Pump()
@@ -79,12 +86,29 @@ internal sealed class StreamSender : IStreamSink, IDisposable
             var hash = new XxHash64();
             var frames = new StreamFrames(this);
             var buffer = new byte[MoveChannel.HeadSize + FrameSize];
-            for (int count; (count = ReadWords(buffer.AsSpan(MoveChannel.HeadSize))) > 0;)
+            var portion = 0;
+            while (true)
             {
+                if (IsMarked())
+                {
+                    frames.Flush();
+                    _channel.Send(new Mark());
+                    portion = 0;
+                    continue;
+                }
+
+                var count = ReadWords(buffer.AsSpan(MoveChannel.HeadSize));
+                if (count == 0) break;
                 hash.Append(buffer.AsSpan(MoveChannel.HeadSize, count));
                 frames.Take(buffer.AsSpan(0, MoveChannel.HeadSize + count));
                 if (_givenUp.IsSet) return;
                 Interlocked.Add(ref _length, count);
+                if ((portion += count) >= Portion)
+                {
+                    _channel.Flush();
+                    portion = 0;
+                }
+
                 CrashPoint.Reach(MoveCrashPoints.SourceCopying);
             }
 
@@ -116,11 +140,19 @@ internal sealed class StreamSender : IStreamSink, IDisposable
     /// <summary>Waits as the limit wants it; false when it was given up.</summary>
     private bool Waits(int count) => !(_limit?.Take(count) is { Ticks: > 0 } delay && _givenUp.Wait(delay)) && !_givenUp.IsSet;
 
+    /// <summary>Waits for something to send. True: there is nothing, and a mark was asked for.</summary>
+    private bool IsMarked()
+    {
+        if (Pipe.AwaitReadable(_source, _mark)) return false;
+        _mark.Clear();
+        return true;
+    }
+
     /// <summary>Reads some bytes: whole words, but at the end of all.</summary>
     private int ReadWords(Span<byte> buffer)
     {
-        var count = _source.Read(buffer);
-        for (var more = count; more > 0 && count % StreamRun.WordSize != 0;) count += more = _source.Read(buffer[count..(count + StreamRun.WordSize - count % StreamRun.WordSize)]);
+        var count = Pipe.Read(_source, buffer);
+        for (var more = count; more > 0 && count % StreamRun.WordSize != 0;) count += more = Pipe.Read(_source, buffer[count..(count + StreamRun.WordSize - count % StreamRun.WordSize)]);
         return count;
     }
 }

@@ -138,30 +138,42 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
 
     public void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation)
     {
+        // As libxc does: first what does not change, then rounds, of which each is counted when it is over.
+        using var file = new FileStream(new SafeFileHandle(stream.DangerousGetHandle(), ownsHandle: false), FileAccess.Write, bufferSize: 0);
+        Give(Saved()[..SimulatedStream.BeginSize]);
         if (control.IsLive)
         {
             for (var round = 0; control.Decide(new SaveProgress(round, round, round == 0 ? 1 : 0)) == SaveDecision.NextRound; round++)
+            {
                 ThrowIfCancelled("saved", cancellation);
+                if (control.Decide(new SaveProgress(round + 1, round + 1, null)) == SaveDecision.StopAndCopy) break;
+            }
         }
 
         ThrowIfCancelled("saved", cancellation);
         control.Suspend();
-        byte[] saved;
-        lock (machine.Lock)
+        Give(Saved(requireSuspended: true)[SimulatedStream.BeginSize..]);
+
+        byte[] Saved(bool requireSuspended = false)
         {
-            var domain = machine.Require(id, "save");
-            if (domain.Ended != ShutdownReason.Suspend) throw new LvmException(ErrorIds.SaveFailure, "its guest has not suspended itself") { Operation = "save" };
-            saved = SimulatedStream.Write(domain);
+            lock (machine.Lock)
+            {
+                var domain = machine.Require(id, "save");
+                if (requireSuspended && domain.Ended != ShutdownReason.Suspend) throw new LvmException(ErrorIds.SaveFailure, "its guest has not suspended itself") { Operation = "save" };
+                return SimulatedStream.Write(domain);
+            }
         }
 
-        try
+        void Give(byte[] bytes)
         {
-            using var file = new FileStream(new SafeFileHandle(stream.DangerousGetHandle(), ownsHandle: false), FileAccess.Write, bufferSize: 0);
-            file.Write(saved);
-        }
-        catch (IOException error)
-        {
-            throw new LvmException(ErrorIds.SaveFailure, error.Message.TrimEnd('.'), error) { Operation = "save" };
+            try
+            {
+                file.Write(bytes);
+            }
+            catch (IOException error)
+            {
+                throw new LvmException(ErrorIds.SaveFailure, error.Message.TrimEnd('.'), error) { Operation = "save" };
+            }
         }
     }
 

@@ -31,6 +31,12 @@ internal static class SimulatedStream
     private const int VcpuContextSize = 5168;
     private const int VcpuContext32Size = 2800;
 
+    /// <summary>Bytes of a stream that say nothing of the guest's state yet: both headers and the record that ends what does not change.</summary>
+    public const int BeginSize = 48;
+
+    /// <summary>The bit of records that are passed over by whoever does not know them.</summary>
+    private const uint Optional = 0x80000000;
+
     private static ReadOnlySpan<byte> Tag => "LightVM simulated guest\n"u8;
 
     public static byte[] Write(SimulatedDomain domain)
@@ -87,11 +93,28 @@ internal static class SimulatedStream
             stream.ReadExactly(head);
             var record = BinaryPrimitives.ReadUInt32LittleEndian(head);
             var length = BinaryPrimitives.ReadUInt32LittleEndian(head.AsSpan(4));
+            if ((record & Optional) != 0)
+            {
+                PassOver(stream, length);
+                continue;
+            }
+
             if (length > 8 + VcpuContextSize) throw new InvalidDataException("the stream is not of a simulated guest");
             var body = new byte[(length + 7) / 8 * 8];
             stream.ReadExactly(body);
             if (record == PageData) memory = Parse(body.AsSpan(16));
             if (record == End) return memory ?? throw new InvalidDataException("the stream has no memory in it");
+        }
+    }
+
+    private static void PassOver(Stream stream, uint length)
+    {
+        var buffer = new byte[PageSize];
+        for (var left = (length + 7L) / 8 * 8; left > 0;)
+        {
+            var count = (int)Math.Min(left, buffer.Length);
+            stream.ReadExactly(buffer.AsSpan(0, count));
+            left -= count;
         }
     }
 

@@ -16,7 +16,7 @@ public sealed class MovePartTests
     {
         var (time, sent, pages) = (new ManualTime(), 0L, 100_000L);
         var heard = new List<MoveProgress>();
-        var copy = new PreCopy(true, new MoveOptions(), pages, () => sent, () => { }, heard.Add, time);
+        var copy = new PreCopy(true, new MoveOptions(), pages, () => sent, () => { }, () => { }, heard.Add, time);
         var dirty = pages;
         var round = 0;
         while (copy.Decide(new SaveProgress(round, sent / PageSize, dirty)) == SaveDecision.NextRound)
@@ -48,7 +48,7 @@ public sealed class MovePartTests
         static int Rounds(MoveOptions options)
         {
             var (time, sent) = (new ManualTime(), 0L);
-            var copy = new PreCopy(true, options, 100_000, () => sent, () => { }, null, time);
+            var copy = new PreCopy(true, options, 100_000, () => sent, () => { }, () => { }, null, time);
             var round = 0;
             while (copy.Decide(new SaveProgress(round, 0, 100_000)) == SaveDecision.NextRound)
             {
@@ -65,7 +65,7 @@ public sealed class MovePartTests
     [Fact]
     public void Before_it_is_counted_what_was_changed_nothing_is_decided()
     {
-        var copy = new PreCopy(true, new MoveOptions { MaximumRounds = 0 }, 10, () => 0, () => { }, null, new ManualTime());
+        var copy = new PreCopy(true, new MoveOptions { MaximumRounds = 0 }, 10, () => 0, () => { }, () => { }, null, new ManualTime());
         Assert.Equal(SaveDecision.NextRound, copy.Decide(new SaveProgress(5, 10, null)));
         Assert.Equal(SaveDecision.StopAndCopy, copy.Decide(new SaveProgress(5, 10, 10)));
     }
