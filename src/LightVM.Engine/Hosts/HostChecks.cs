@@ -1,5 +1,6 @@
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Trust;
 using LightVM.Xen;
 
 namespace LightVM.Hosts;
@@ -53,7 +54,16 @@ public static class HostChecks
         checks.Add(ConsoleDaemonRuns()
             ? Passed("Console daemon", "xenconsoled runs")
             : new HostCheck("Console daemon", HostCheckStatus.Warning, "xenconsoled does not run: guests have no console", "Start xenconsoled (Debian: systemctl start xen)."));
+        checks.Add(CheckTls(OpenSsl.Name));
         return checks;
+    }
+
+    /// <summary>Whether domains can be moved over TLS. All else works without, ssh as well.</summary>
+    /// <param name="find">Gives the name of the library. Errors: TlsUnavailable.</param>
+    internal static HostCheck CheckTls(Func<string> find)
+    {
+        var check = Try("TLS", () => Passed("TLS", $"{find()}, for moves to and from other hosts"));
+        return check.Status == HostCheckStatus.Passed ? check : check with { Status = HostCheckStatus.Warning, Detail = $"{check.Detail}; without it there are no keys, and domains move over ssh only" };
     }
 
     private static IEnumerable<HostCheck> DescribeGuestTypes(HypervisorInfo info)

@@ -172,10 +172,17 @@ public sealed class TrustStore
     }
 
     /// <summary>This host's key for TLS. Errors: TrustMissing, TrustInvalid, TrustUnsafe, TrustInaccessible.</summary>
-    internal HostIdentity LoadIdentity()
+    /// <param name="known">What was loaded before, which comes back where it is still the same.</param>
+    internal HostIdentity LoadIdentity(HostIdentity? known = null)
     {
         var text = ReadIdentity() ?? throw Missing();
         OpenSsl.Require();
+        if (known is not null)
+        {
+            using var certificate = ParseCertificate(text, IdentityPath);
+            if (Trust.Fingerprint.Of(certificate) == known.Fingerprint) return known;
+        }
+
         try
         {
             return new HostIdentity(X509Certificate2.CreateFromPem(text, text));

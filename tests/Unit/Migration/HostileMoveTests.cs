@@ -71,7 +71,7 @@ public sealed class HostileMoveTests
                 for (var at = 0; n % 3 != 0 && at + 8 <= bytes.Length; at += 8 + bytes[at])
                 {
                     bytes.AsSpan(at + 1, 3).Clear();
-                    bytes[at + 4] = (byte)random.Next(1, 13);
+                    bytes[at + 4] = (byte)random.Next(1, 16);
                     bytes.AsSpan(at + 5, 3).Clear();
                 }
 
@@ -151,11 +151,74 @@ public sealed class HostileMoveTests
         here.Dispose();
     }
 
-    /// <summary>All that a source sends in a move that succeeds.</summary>
-    private static byte[] Record()
+    [Fact]
+    public void A_source_asks_whether_all_is_worked_off_before_the_guest_is_suspended_and_only_those_who_understand()
+    {
+        // After the first round, and when the rest has been sent.
+        Assert.Equal(2, Frames(Record()).Count(frame => frame.Type == MoveFrame.Mark));
+        Assert.DoesNotContain(Frames(Record(targetProtocol: 1)), frame => frame.Type == MoveFrame.Mark);
+        Assert.DoesNotContain(Frames(Record(type: GuestType.PV)), frame => frame.Type == MoveFrame.Mark); // it is suspended first
+    }
+
+    [Fact]
+    public void A_mark_within_a_record_is_refused()
+    {
+        var frames = Frames(Record());
+        var at = frames.FindLastIndex(frame => frame.Type == MoveFrame.Data);
+        var (type, body) = frames[at];
+        frames[at] = (type, body[..12]);
+        frames.InsertRange(at + 1, [(MoveFrame.Mark, "{}"u8.ToArray()), (type, body[12..])]);
+        using var machines = new TwoMachines();
+        var (here, there) = MemoryLink.Pair();
+        here.Stream.Write([.. "LVM-MOVE"u8, .. frames.SelectMany(frame => (byte[])[.. BitConverter.GetBytes(frame.Body.Length), (byte)frame.Type, 0, 0, 0, .. frame.Body])]);
+        here.CloseWriting();
+        var log = new List<string>();
+
+        using (there) machines.There.Moves.Serve(there, log.Add, TestContext.Current.CancellationToken);
+
+        Assert.Contains(log, line => line.Contains("it marks what is not between two records", StringComparison.Ordinal));
+        Assert.Empty(machines.There.Moves.UnfinishedArrivals());
+        here.Dispose();
+    }
+
+    [Fact]
+    public void A_target_that_answers_what_it_was_not_asked_is_not_believed()
     {
         using var machines = new TwoMachines();
         var domain = machines.Create();
+        machines.Serve = link =>
+        {
+            var channel = new MoveChannel(link);
+            channel.Send(new Hello(Hello.CurrentProtocol, "0", "4.17", Guid.NewGuid(), "there"));
+            channel.Send(new Answer(true, []));
+            for (var n = 0; n < 3; n++) channel.Send(new Marked()); // it is asked twice
+            Swallow(link);
+        };
+
+        TwoHosts.AssertFails(ErrorIds.MoveProtocolInvalid, () => machines.Move(domain));
+
+        machines.AssertAlive(domain, machines.Here);
+    }
+
+    private static List<(MoveFrame Type, byte[] Body)> Frames(byte[] words)
+    {
+        var frames = new List<(MoveFrame, byte[])>();
+        for (var at = "LVM-MOVE".Length; at < words.Length;)
+        {
+            var length = BitConverter.ToInt32(words, at);
+            frames.Add(((MoveFrame)words[at + 4], words[(at + MoveChannel.HeadSize)..(at + MoveChannel.HeadSize + length)]));
+            at += MoveChannel.HeadSize + length;
+        }
+
+        return frames;
+    }
+
+    /// <summary>All that a source sends in a move that succeeds.</summary>
+    /// <param name="targetProtocol">What the target says that it speaks.</param>
+    private static byte[] Record(int targetProtocol = Hello.CurrentProtocol, GuestType type = GuestType.PVH)
+    {
+        using var machines = new TwoMachines();
+        var domain = machines.Create(type);
         var words = new MemoryStream();
         machines.Serve = there =>
         {
@@ -166,7 +229,7 @@ public sealed class HostileMoveTests
                 using (far) machines.There.Moves.Serve(far, _ => { }, default);
             });
             serving.Start();
-            var back = new Thread(() => Pass(near, there, null));
+            var back = new Thread(() => Pass(near, there, null, bytes => Replace(bytes, $"\"protocol\":{Hello.CurrentProtocol}", $"\"protocol\":{targetProtocol}")));
             back.Start();
             Pass(there, near, words);
             near.CloseWriting();
@@ -179,13 +242,21 @@ public sealed class HostileMoveTests
         return words.ToArray();
     }
 
-    private static void Pass(MigrationLink from, MigrationLink to, MemoryStream? record)
+    /// <summary>Bytes of which some words are others of the same length.</summary>
+    private static void Replace(Span<byte> bytes, string what, string by)
+    {
+        var at = bytes.IndexOf(Encoding.ASCII.GetBytes(what));
+        if (at >= 0) Encoding.ASCII.GetBytes(by, bytes[at..]);
+    }
+
+    private static void Pass(MigrationLink from, MigrationLink to, MemoryStream? record, Action<byte[]>? change = null)
     {
         var buffer = new byte[4096];
         try
         {
             for (int count; (count = from.Stream.Read(buffer)) > 0;)
             {
+                change?.Invoke(buffer);
                 record?.Write(buffer, 0, count);
                 to.Stream.Write(buffer, 0, count);
             }

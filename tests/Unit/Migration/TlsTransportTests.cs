@@ -107,6 +107,30 @@ public sealed class TlsTransportTests : IDisposable
     }
 
     [Fact]
+    public void A_key_that_was_replaced_counts_from_the_next_connection_on()
+    {
+        var port = _hosts.Listen();
+        using (var link = _hosts.Connect(port)) ReadLine(link);
+        _hosts.There.CreateIdentity(force: true);
+        AssertFails(ErrorIds.PeerMismatch, () => _hosts.Connect(port));
+
+        _hosts.Here.Admit(Receiver, _hosts.There.GetIdentity().Fingerprint, force: true);
+        using var again = _hosts.Connect(port);
+        Assert.Equal(Sender, ReadLine(again));
+    }
+
+    [Fact]
+    public void A_receiver_whose_key_was_removed_lets_nobody_in_and_says_why()
+    {
+        var port = _hosts.Listen();
+        _hosts.There.RemoveIdentity();
+
+        AssertFails(ErrorIds.HandshakeFailed, () => _hosts.Connect(port));
+
+        Assert.Contains("has no key of its own", _hosts.NextLogged, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Without_a_key_of_its_own_or_of_the_peer_nobody_connects_or_listens()
     {
         _hosts.Here.RemovePeer(Receiver);

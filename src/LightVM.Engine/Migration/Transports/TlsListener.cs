@@ -17,7 +17,7 @@ internal sealed class TlsListener : LinkListener
     private const int MostUnread = 256 << 10;
 
     private readonly TrustStore _trust;
-    private readonly HostIdentity _identity;
+    private volatile HostIdentity _identity;
 
     /// <summary>Begins to listen. Errors: ListenerFailed, TrustMissing, and those of a broken <see cref="TrustStore"/>.</summary>
     public TlsListener(TrustStore trust, IPEndPoint address, ListenerLimits limits, Action<string> log)
@@ -48,7 +48,7 @@ internal sealed class TlsListener : LinkListener
                 new SslServerAuthenticationOptions
                 {
                     EnabledSslProtocols = SslProtocols.Tls13,
-                    ServerCertificateContext = _identity.Context,
+                    ServerCertificateContext = CurrentIdentity().Context,
                     ClientCertificateRequired = true,
                     CertificateChainPolicy = TlsTransport.ChainPolicy(),
                     // Whether the key is one that is admitted is decided below, where the client can be told.
@@ -65,6 +65,12 @@ internal sealed class TlsListener : LinkListener
             throw;
         }
     }
+
+    /// <summary>
+    /// This host's key as it is now: whoever replaced it has told the peers of the new one. One that was replaced is left to the garbage
+    /// collector, for others may be greeting a peer with it.
+    /// </summary>
+    private HostIdentity CurrentIdentity() => _identity = _trust.LoadIdentity(_identity);
 
     protected override async Task Answer(Arrival arrival, TlsWelcome answer, CancellationToken cancellation)
     {
