@@ -23,6 +23,7 @@ void *net_heap;
 
 static struct netif interface;
 static bool by_dhcp;
+static unsigned announcements; // still to be made
 
 uint32_t sys_now(void)
 {
@@ -60,15 +61,31 @@ static void received(const void *frame, size_t length, bool verified)
 
 // --- the interface ---
 
+// Tells the neighbours where this address is now, which another guest may have had, or we on another host. More than once
+// (RFC 5227 has twice, two seconds apart): the backend's bridge may need a moment until it lets frames through.
+static void announce(void *unused)
+{
+    (void)unused;
+    if (!ip4_addr_isany_val(*netif_ip4_addr(&interface)))
+        etharp_gratuitous(&interface);
+    if (--announcements > 0)
+        sys_timeout(1000, announce, NULL);
+}
+
 static void up(const uint8_t mac[6])
 {
     memcpy(interface.hwaddr, mac, sizeof interface.hwaddr);
-    netif_set_link_up(&interface); // tells the neighbours
+    netif_set_link_up(&interface);
+    announcements = 3;
+    sys_untimeout(announce, NULL);
+    sys_timeout(500, announce, NULL);
 }
 
 static void down(void)
 {
     netif_set_link_down(&interface);
+    announcements = 0;
+    sys_untimeout(announce, NULL);
 }
 
 const char *net_address(void)
@@ -134,7 +151,7 @@ static void set_address(void)
 // nothing to do should cost nothing. What it knows of its neighbours does not age meanwhile, so it is forgotten.
 static bool is_quiet(void)
 {
-    return !tcp_active_pcbs && !tcp_tw_pcbs && (!by_dhcp || dhcp_supplied_address(&interface) || !netif_is_link_up(&interface));
+    return !tcp_active_pcbs && !tcp_tw_pcbs && announcements == 0 && (!by_dhcp || dhcp_supplied_address(&interface) || !netif_is_link_up(&interface));
 }
 
 static uint64_t each_round(void)
