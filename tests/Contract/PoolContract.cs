@@ -178,19 +178,24 @@ public abstract class PoolContract(ContractHost contract) : ContractTests(contra
     }
 
     [Fact]
-    public void What_a_client_left_is_kept_if_it_was_not_begun()
+    public void What_was_claimed_elsewhere_is_destroyed_once_nobody_is_at_it_any_more()
     {
         using var pool = new TestPool(Host, Flavour(GuestType.PV, ShellKind.Built), count: 2);
-        var client = new object();
-        var (begun, untouched) = (pool.Take(client), pool.Take(client));
-        Assert.True(Contract.Directory.Shells.TryClaim(begun.Uuid));
-        Assert.Equal(0, pool.Ready);
+        var (begun, untouched) = (Contract.Directory.Shells.List()[0].Uuid, Contract.Directory.Shells.List()[1].Uuid);
+        var hold = Contract.Directory.HoldDomain(begun, TimeSpan.Zero);
+        Assert.True(Contract.Directory.Shells.TryClaim(begun));
+        pool.NoteClaim(begun);
+        Assert.Equal((1, 1, 1), (pool.Ready, pool.Lent, pool.Hits));
 
-        pool.Leave(client);
+        Assert.True(pool.Work()); // whoever has it is at it still
+        Assert.Equal(ShellState.Claimed, Contract.Directory.Shells.Find(begun)!.State);
+        Assert.Equal(1, pool.Lent);
+        hold.Dispose();
+        Assert.True(pool.Work());
 
-        Assert.Equal(1, pool.Ready);
-        Assert.Equal(untouched.Uuid, Assert.Single(Contract.Directory.Shells.List()).Uuid);
-        Assert.DoesNotContain(Host.ListDomains(includeShells: true), domain => domain.Uuid == begun.Uuid && domain.State != DomainState.Dying);
+        Assert.Equal((1, 0), (pool.Ready, pool.Lent));
+        Assert.Equal(untouched, Assert.Single(Contract.Directory.Shells.List()).Uuid);
+        Assert.DoesNotContain(Host.ListDomains(includeShells: true), domain => domain.Uuid == begun && domain.State != DomainState.Dying);
     }
 
     [Fact]
@@ -254,17 +259,13 @@ public abstract class PoolContract(ContractHost contract) : ContractTests(contra
             }
         }
 
-        public ShellRecord Take(object client) => _keeper.Take(new ShellRequest
-        {
-            Type = GuestType.PV,
-            MemoryMiB = 4,
-            MaxMemoryMiB = 4,
-            VcpuCount = 1,
-            Kernel = _keeper.List()[0].Definition.Flavour.Kernel,
-            HasConsole = true,
-        }, client)!;
+        public int Lent => _keeper.List()[0].LentCount;
 
-        public void Leave(object client) => _keeper.Leave(client);
+        public long Hits => _keeper.List()[0].Hits;
+
+        public void NoteClaim(Guid uuid) => _keeper.NoteClaim(uuid);
+
+        public bool Work() => _keeper.Work(Cancellation);
 
         public void Restart()
         {
@@ -280,7 +281,7 @@ public abstract class PoolContract(ContractHost contract) : ContractTests(contra
 
         private PoolKeeper Open()
         {
-            var keeper = _host.MakeKeeper(_store, new PoolKeeperOptions { ReserveMiB = 0, Quiet = TimeSpan.Zero }, _ => { });
+            var keeper = _host.MakeKeeper(_store, new PoolKeeperOptions { ReserveMiB = 0, Quiet = TimeSpan.Zero, Courtesy = TimeSpan.Zero }, _ => { });
             keeper.Open();
             return keeper;
         }

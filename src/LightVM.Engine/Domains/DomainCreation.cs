@@ -50,10 +50,14 @@ internal sealed class DomainCreation
         new("memory", c => c._image = c._hypervisor.AllocateMemory(c._id, c._shape, c._config.MemoryMiB * 1024L, c._ports), c => c._image!.Dispose()),
     ];
 
+    /// <summary>Somebody else may have published the same name at the same moment.</summary>
+    private static readonly Step RequireOwnName = new("name", c => DomainNames.RequireFreeAsKnown(c._hypervisor, c._directory, c._config.Name, c.Key)) { IsSilent = true };
+
     /// <summary>A domain that has all it needs, published and started.</summary>
     private static readonly Step[] Finish =
     [
         new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish()),
+        RequireOwnName,
         new("backends", c => { if (c._devices.Count > 0) c._bus.AwaitBackends(c.Key, c._devices, c._patience, c._cancellation); }),
         new("start", c =>
         {
@@ -122,6 +126,7 @@ internal sealed class DomainCreation
         new("memory", c => c.AdoptMemory(), c => c._image!.Dispose()),
         .. Load,
         Reveal,
+        RequireOwnName,
         .. Commit,
     ];
 
@@ -129,6 +134,7 @@ internal sealed class DomainCreation
     [
         .. Adapt,
         Reveal,
+        RequireOwnName,
         .. Commit,
     ];
 
@@ -348,7 +354,7 @@ internal sealed class DomainCreation
         var reservation = host.Directory.ReserveName(config.Name);
         try
         {
-            DomainNames.RequireFree(host.Hypervisor, host.Directory, config.Name);
+            DomainNames.RequireFreeAsKnown(host.Hypervisor, host.Directory, config.Name);
             if (config.Uuid is { } uuid && !host.HasNewUuid) RequireFree(host.Hypervisor, uuid);
             return reservation;
         }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using LightVM.Configuration;
 using LightVM.Errors;
 using LightVM.Linux;
@@ -8,6 +9,8 @@ namespace LightVM.Domains;
 /// <summary>What is kept of domains, one file each, named by uuid, in folders of /run: it lasts as long as the machine runs, as domains do.</summary>
 internal static class RunRecords
 {
+    private const string Extension = ".json";
+
     /// <summary>What the domains of this toolstack are made of: what the device daemon reads of what shall happen when a guest ends.</summary>
     public static RunRecords<DomainConfig> Configs { get; } = new("domains", config => DomainConfigJson.Write(config), ReadConfig);
 
@@ -19,6 +22,13 @@ internal static class RunRecords
 
     /// <summary>Domains that other hosts send, by the tickets of their moves.</summary>
     public static RunRecords<Arrival> Arrivals { get; } = new("arrivals", Arrival.Write, Arrival.Read);
+
+    /// <summary>The name of the file that is the record of a domain.</summary>
+    public static string FileOf(Guid uuid) => $"{uuid}{Extension}";
+
+    /// <summary>Of which domain a file is the record, by its name; null for any other file.</summary>
+    public static Guid? UuidOf(string file) =>
+        file.EndsWith(Extension, StringComparison.Ordinal) && Guid.TryParseExact(file.AsSpan(0, file.Length - Extension.Length), "D", out var uuid) ? uuid : null;
 
     private static DomainConfig? ReadConfig(string path)
     {
@@ -38,28 +48,26 @@ internal static class RunRecords
 internal sealed class RunRecords<T>(string name, Func<T, byte[]> write, Func<string, T?> read)
     where T : class
 {
+    private const uint ReadableByOwner = 0x180; // 0600
+
+    /// <summary>Where they are; it may not be there before the first is.</summary>
+    public string Folder { get; } = Path.Combine(RunFolder.Path, name);
+
     /// <summary>Keeps a record: whole, or what was there before. Errors: HostFileFailure.</summary>
     public void Save(Guid uuid, T record)
     {
-        try
-        {
-            var path = RunFolder.FileIn(name, FileOf(uuid));
-            var temporary = $"{path}.new";
-            // Not through to a disk: this is a file system in memory. Renamed all the same, so that nobody reads half of it.
-            File.WriteAllBytes(temporary, write(record));
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new LvmException(ErrorIds.HostFileFailure, $"what is to be known of the domain cannot be kept in '{Folder}': {error.Message.TrimEnd('.')}", error);
-        }
+        var path = PathOf(uuid);
+        var temporary = $"{path}.new";
+        // Not through to a disk: this is a file system in memory. Renamed all the same, so that nobody reads half of it.
+        if (TryWrite(temporary, write(record), out var errno) && Libc.Rename(temporary, path) == 0) return;
+        throw new LvmException(ErrorIds.HostFileFailure, $"what is to be known of the domain cannot be kept in '{Folder}'") { Errno = errno ?? Marshal.GetLastPInvokeError() };
     }
 
     /// <summary>The record of a domain; null where none is kept, or none that can be read.</summary>
     public T? Find(Guid uuid) => read(PathOf(uuid));
 
     /// <summary>Where a record is, or would be.</summary>
-    public string PathOf(Guid uuid) => Path.Combine(Folder, FileOf(uuid));
+    public string PathOf(Guid uuid) => Path.Combine(Folder, RunRecords.FileOf(uuid));
 
     /// <summary>All records.</summary>
     public IReadOnlyList<(Guid Uuid, T Record)> All()
@@ -78,9 +86,9 @@ internal sealed class RunRecords<T>(string name, Func<T, byte[]> write, Func<str
     {
         var uuids = new List<Guid>();
         if (!Directory.Exists(Folder)) return uuids;
-        foreach (var file in Directory.EnumerateFiles(Folder, "*.json"))
+        foreach (var file in Directory.EnumerateFiles(Folder))
         {
-            if (Guid.TryParse(Path.GetFileNameWithoutExtension(file), out var uuid)) uuids.Add(uuid);
+            if (RunRecords.UuidOf(Path.GetFileName(file)) is { } uuid) uuids.Add(uuid);
         }
 
         return uuids;
@@ -91,7 +99,7 @@ internal sealed class RunRecords<T>(string name, Func<T, byte[]> write, Func<str
     {
         try
         {
-            File.Delete(Path.Combine(Folder, FileOf(uuid)));
+            File.Delete(PathOf(uuid));
         }
         catch (DirectoryNotFoundException)
         {
@@ -103,7 +111,44 @@ internal sealed class RunRecords<T>(string name, Func<T, byte[]> write, Func<str
         }
     }
 
-    private string Folder => Path.Combine(RunFolder.Path, name);
+    /// <summary>Tells of the records that come and go. Errors: HostFileFailure.</summary>
+    public FolderWatch Watch()
+    {
+        RunFolder.FileIn(name, ".");
+        return new FolderWatch(Folder);
+    }
 
-    private static string FileOf(Guid uuid) => $"{uuid}.json";
+    /// <summary>The bare calls, for a guest waits for some of these: what a stream does besides takes several times as long.</summary>
+    private unsafe bool TryWrite(string path, byte[] bytes, out int? errno)
+    {
+        const int flags = Libc.OpenWriteOnly | Libc.OpenCreate | Libc.OpenTruncate | Libc.OpenCloseOnExec;
+        errno = null;
+        var file = Libc.Open(path, flags, ReadableByOwner);
+        if (file < 0 && Marshal.GetLastPInvokeError() == ErrnoText.ENOENT)
+        {
+            RunFolder.FileIn(name, "."); // the first of its kind
+            file = Libc.Open(path, flags, ReadableByOwner);
+        }
+
+        if (file < 0)
+        {
+            errno = Marshal.GetLastPInvokeError();
+            return false;
+        }
+
+        fixed (byte* data = bytes)
+        {
+            for (var written = 0; written < bytes.Length && errno is null;)
+            {
+                var count = Libc.Write(file, data + written, (nuint)(bytes.Length - written));
+                if (count > 0) written += (int)count;
+                else if (Marshal.GetLastPInvokeError() is not Libc.EINTR and var problem) errno = problem;
+            }
+        }
+
+        _ = Libc.Close(file);
+        if (errno is not null) _ = Libc.Unlink(path);
+        return errno is null;
+    }
+
 }

@@ -75,7 +75,18 @@ public sealed class HostPools
     {
         if (!_service.IsThere || config.DeviceMethod == DeviceMethod.Noxs) return null;
         var begin = Stopwatch.GetTimestamp();
-        if (_service.Take(ShellRequest.Of(config)) is not { } shell) return null;
+        var request = ShellRequest.Of(config);
+        // Another process may be quicker with one shell, and not with the next.
+        while (_service.Take(request) is { } shell)
+        {
+            if (TryUse(shell, config, begin, cancellation) is { } domain) return domain;
+        }
+
+        return null;
+    }
+
+    private Domain? TryUse(ShellRecord shell, DomainConfig config, long begin, CancellationToken cancellation)
+    {
         var isUsed = false;
         try
         {

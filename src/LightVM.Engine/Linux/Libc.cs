@@ -6,8 +6,10 @@ namespace LightVM.Linux;
 /// <summary>The calls of libc that files, terminals and waiting need and .NET does not offer.</summary>
 internal static partial class Libc
 {
+    public const int OpenWriteOnly = 1;
     public const int OpenReadWrite = 2;
     public const int OpenCreate = 0x40;
+    public const int OpenTruncate = 0x200;
     public const int OpenExclusive = 0x80;
     public const int OpenNoControllingTerminal = 0x100;
     public const int OpenNonBlocking = 0x800;
@@ -65,6 +67,9 @@ internal static partial class Libc
     public const uint Modified = 2;
     public const uint AttributesChanged = 4;
     public const uint WriterClosed = 8;
+    public const uint MovedOut = 0x40;
+    public const uint MovedIn = 0x80;
+    public const uint Deleted = 0x200;
     public const uint EventsLost = 0x4000;
 
     /// <summary>The number that pidfd_open has on every architecture.</summary>

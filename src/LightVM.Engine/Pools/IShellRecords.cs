@@ -20,6 +20,12 @@ internal interface IShellRecords
     /// <summary>Forgets a shell, however far it had come. One that is not there is no error.</summary>
     void Remove(Guid uuid);
 
+    /// <summary>Whether this is a shell that nobody has taken: it has a name that nobody can want.</summary>
+    bool IsWaiting(Guid uuid);
+
+    /// <summary>Those that somebody has taken.</summary>
+    IReadOnlyList<Guid> ListClaimed();
+
     /// <summary>The record of a shell; null for none.</summary>
     ShellRecord? Find(Guid uuid);
 

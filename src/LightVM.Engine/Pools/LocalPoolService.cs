@@ -19,9 +19,9 @@ internal sealed class LocalPoolService(Func<PoolKeeper?> find, Func<DomainConfig
 
     public void Remove(string name) => Require().Remove(name);
 
-    public ShellRecord? Take(ShellRequest request) => find()?.Take(request, this);
+    public ShellRecord? Take(ShellRequest request) => find()?.Take(request);
 
-    public void GiveBack(ShellRecord shell, bool isUsed) => find()?.GiveBack(shell.Uuid, this, isUsed);
+    public void GiveBack(ShellRecord shell, bool isUsed) => find()?.GiveBack(shell.Uuid, isUsed);
 
     public (uint Id, CreationRecord Record) Create(DomainConfig config, CancellationToken cancellation)
     {

@@ -5,13 +5,16 @@ using LightVM.Services;
 
 namespace LightVM.Pools;
 
-/// <summary>The pool daemon, for those who use pools. It is never waited for long where a domain can be made without it.</summary>
+/// <summary>
+/// Pools for those who use them. Shells are taken from where they wait, whether or not the daemon runs that made them; all else the daemon
+/// is asked for, which is never waited for long where a domain can be made without it.
+/// </summary>
 internal sealed class PoolDaemonClient : IPoolService
 {
     private const string Daemon = "the pool daemon";
 
-    /// <summary>How long a shell may be waited for: about as long as a whole creation takes on a slow machine.</summary>
-    private static readonly TimeSpan TakePatience = TimeSpan.FromSeconds(1);
+    /// <summary>How long the daemon may take to hear that it had no shell: about as long as a whole creation takes on a slow machine.</summary>
+    private static readonly TimeSpan MissPatience = TimeSpan.FromSeconds(1);
 
     /// <summary>How long the daemon may take over a pool: it reads images and destroys shells.</summary>
     private static readonly TimeSpan ChangePatience = TimeSpan.FromMinutes(2);
@@ -20,21 +23,22 @@ internal sealed class PoolDaemonClient : IPoolService
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(2);
 
     private readonly string _path;
-    // Many threads of a process create at once; what one waits for on one connection is never another's shell.
-    private readonly DaemonConnection _takes;
+    private readonly ShellShelf _shelf = new();
+    private readonly DaemonConnection _misses;
     private readonly DaemonConnection _changes;
     private long _restsUntil;
 
     /// <param name="path">The daemon's socket; null for the usual one.</param>
-    /// <param name="takePatience">How long a shell may be waited for; null for as long as is usual.</param>
-    public PoolDaemonClient(string? path = null, TimeSpan? takePatience = null)
+    public PoolDaemonClient(string? path = null)
     {
         _path = path ?? PoolDaemonProtocol.SocketPath;
-        _takes = new DaemonConnection(Daemon, _path, ErrorIds.PoolDaemonUnavailable, takePatience ?? TakePatience);
+        _misses = new DaemonConnection(Daemon, _path, ErrorIds.PoolDaemonUnavailable, MissPatience);
         _changes = new DaemonConnection(Daemon, _path, ErrorIds.PoolDaemonUnavailable, ChangePatience);
     }
 
-    public bool IsThere => Environment.TickCount64 >= Interlocked.Read(ref _restsUntil) && File.Exists(_path);
+    public bool IsThere => ShellShelf.IsThere || IsDaemonThere;
+
+    private bool IsDaemonThere => Environment.TickCount64 >= Interlocked.Read(ref _restsUntil) && File.Exists(_path);
 
     public IReadOnlyList<Pool> List() => Ask(_changes, new PoolDaemonRequest.List(), PoolDaemonProtocol.ReadPools);
 
@@ -48,22 +52,21 @@ internal sealed class PoolDaemonClient : IPoolService
     {
         try
         {
-            return Ask(_takes, new PoolDaemonRequest.Take(request), PoolDaemonProtocol.ReadShell);
+            if (_shelf.Take(request) is { } shell) return shell;
+            if (IsDaemonThere) Ask(_misses, new PoolDaemonRequest.Missed(request), _ => true);
         }
         catch (LvmException)
         {
             Interlocked.Exchange(ref _restsUntil, Environment.TickCount64 + (long)Rest.TotalMilliseconds);
-            return null;
         }
+
+        return null;
     }
 
     public void GiveBack(ShellRecord shell, bool isUsed)
     {
-        var line = PoolDaemonProtocol.Write(new PoolDaemonRequest.Done(shell.Uuid, isUsed));
-        if (!isUsed) _takes.Tell(line);
-        // Who has a domain by now does not wait for the daemon, which begins with the next shell when it hears this. Where it is never said,
-        // because the process ends before, the connection's end says as much.
-        else ThreadPool.UnsafeQueueUserWorkItem(_ => _takes.Tell(line), null);
+        // The daemon sees by itself what becomes of a shell that was claimed.
+        if (!isUsed) _shelf.PutBack(shell);
     }
 
     public (uint Id, CreationRecord Record) Create(DomainConfig config, CancellationToken cancellation)
@@ -77,7 +80,8 @@ internal sealed class PoolDaemonClient : IPoolService
 
     public void Dispose()
     {
-        _takes.Dispose();
+        _shelf.Dispose();
+        _misses.Dispose();
         _changes.Dispose();
     }
 

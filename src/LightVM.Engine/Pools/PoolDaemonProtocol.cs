@@ -25,12 +25,7 @@ internal static class PoolDaemonProtocol
 
     public static byte[] Write(PoolDaemonRequest request) => request switch
     {
-        PoolDaemonRequest.Take take => WriteRequest("take", json => Write(json, take.Shell)),
-        PoolDaemonRequest.Done done => WriteRequest("done", json =>
-        {
-            json.WriteString("uuid", done.Uuid);
-            json.WriteBoolean("used", done.IsUsed);
-        }),
+        PoolDaemonRequest.Missed missed => WriteRequest("missed", json => Write(json, missed.Shell)),
         PoolDaemonRequest.Create create => WriteRequest("create", json =>
         {
             json.WritePropertyName("config");
@@ -47,8 +42,7 @@ internal static class PoolDaemonProtocol
     /// <exception cref="DaemonRefusal">It cannot be understood, or asks for what cannot be.</exception>
     public static PoolDaemonRequest ReadRequest(ReadOnlyMemory<byte> line) => DaemonProtocol.ReadRequest<PoolDaemonRequest>(line, (name, root) => name switch
     {
-        "take" => new PoolDaemonRequest.Take(ReadShellRequest(root)),
-        "done" => new PoolDaemonRequest.Done(Uuid(root), Flag(root, "used")),
+        "missed" => new PoolDaemonRequest.Missed(ReadShellRequest(root)),
         "create" => new PoolDaemonRequest.Create(ReadConfig(root)),
         "pool-add" => new PoolDaemonRequest.Add(PoolJson.ReadDefinition(root)),
         "pool-set" => new PoolDaemonRequest.Set(PoolJson.ReadDefinition(root)),
@@ -56,14 +50,6 @@ internal static class PoolDaemonProtocol
         "pool-list" => new PoolDaemonRequest.List(),
         "status" => new PoolDaemonRequest.Status(),
         var unknown => throw Invalid($"there is no request '{Quoted(unknown)}'"),
-    });
-
-    public static byte[] WriteShell(ShellRecord? shell) => WriteOk(json =>
-    {
-        if (shell is null) return;
-        json.WriteStartObject("shell");
-        PoolJson.Write(json, shell);
-        json.WriteEndObject();
     });
 
     public static byte[] WritePools(IReadOnlyList<Pool> pools) => WriteOk(json =>
@@ -110,8 +96,6 @@ internal static class PoolDaemonProtocol
 
     /// <summary>Reads an answer. Errors: what the daemon refused with; ServiceFailure for what is no answer.</summary>
     public static T ReadAnswer<T>(ReadOnlyMemory<byte> line, Func<JsonElement, T> read) => DaemonProtocol.ReadAnswer(line, Daemon, ErrorIds.ServiceFailure, read);
-
-    public static ShellRecord? ReadShell(JsonElement ok) => ok.TryGetProperty("shell", out var shell) && shell.ValueKind == JsonValueKind.Object ? PoolJson.ReadShell(shell) : null;
 
     public static IReadOnlyList<Pool> ReadPools(JsonElement ok) =>
         Array(ok, "pools").Select(pool => pool.ValueKind == JsonValueKind.Object ? PoolJson.ReadPool(pool) : throw Invalid("a pool is an object")).ToArray();

@@ -5,11 +5,8 @@ namespace LightVM.Pools;
 /// <summary>One request to the pool daemon.</summary>
 internal abstract record PoolDaemonRequest
 {
-    /// <summary>Asks for a shell that can become something.</summary>
-    internal sealed record Take(ShellRequest Shell) : PoolDaemonRequest;
-
-    /// <summary>Says what became of a shell. It gets no answer.</summary>
-    internal sealed record Done(Guid Uuid, bool IsUsed) : PoolDaemonRequest;
+    /// <summary>Says that there was no shell that could become something.</summary>
+    internal sealed record Missed(ShellRequest Shell) : PoolDaemonRequest;
 
     /// <summary>Has the daemon create a domain.</summary>
     internal sealed record Create(DomainConfig Config) : PoolDaemonRequest;

@@ -14,7 +14,7 @@ internal sealed record PoolKeeperOptions
     /// <summary>Memory of the host that shells leave free, MiB.</summary>
     public int ReserveMiB { get; init; } = 256;
 
-    /// <summary>How long shells that were handed out may keep a new one from being begun.</summary>
+    /// <summary>How long shells that were handed out may keep a new one from being begun, and how long nobody asks what became of them.</summary>
     public TimeSpan Courtesy { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long nobody has asked for a shell before a new one is begun, as long as more than half of a pool is there.</summary>
@@ -29,8 +29,9 @@ internal sealed record PoolKeeperOptions
 
 /// <summary>
 /// Keeps pools of shells: makes them, one at a time and in the background, hands each out once, and finds out what became of those that
-/// somebody left who had them. All that must outlast it is in /run and in the store of definitions. Members may be called from several
-/// threads; none but <see cref="Run"/>, <see cref="Open"/>, <see cref="Remove"/> and <see cref="Leave"/> takes long.
+/// somebody left who had them. Other processes take shells by themselves (<see cref="ShellShelf"/>), and this is told. All that must outlast
+/// it is in /run and in the store of definitions. Members may be called from several threads; none but <see cref="Run"/>,
+/// <see cref="Open"/> and <see cref="Remove"/> takes long.
 /// </summary>
 internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperOptions options, Action<string> log, TimeProvider? clock = null) : IDisposable
 {
@@ -39,6 +40,9 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
     private readonly SortedDictionary<string, PoolState> _pools = new(StringComparer.Ordinal);
     private readonly Dictionary<Guid, Loan> _lent = [];
     private long? _lastRequest;
+    // There is one at a time.
+    private ShellRecord? _making;
+    private bool _isMakingClaimed;
     private bool _disposed;
 
     private IShellRecords Records => host.Directory.Shells;
@@ -63,7 +67,7 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
         }
 
         var shells = Records.List();
-        foreach (var shell in shells.OrderBy(shell => shell.Made)) Recover(shell.Uuid, "it was found");
+        foreach (var shell in shells.OrderBy(shell => shell.Made)) Recover(shell.Uuid, "it was found", options.HoldPatience);
         if (shells.Count > 0) log($"{shells.Count} shells were found, {Counts.Ready} of them are kept");
     }
 
@@ -129,76 +133,104 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
             Monitor.PulseAll(_lock);
         }
 
-        while (pool.Ready.TryDequeue(out var shell)) Destroy(shell);
+        while (TakeReady() is { } shell) Destroy(shell);
         lock (_lock)
         {
             if (pool.Making == 0) pool.Dispose(); // else who makes one does
         }
+
+        ShellRecord? TakeReady()
+        {
+            lock (_lock) return pool.TakeReady();
+        }
     }
 
-    /// <summary>Hands out the shell that fits best; null where none is ready.</summary>
-    /// <param name="client">Who gets it: told again when they leave.</param>
-    public ShellRecord? Take(ShellRequest request, object client)
+    /// <summary>Hands out the shell that fits best, to somebody in this process; null where none is ready.</summary>
+    public ShellRecord? Take(ShellRequest request)
     {
-        List<ShellRecord>? stale = null;
         ShellRecord? taken = null;
         lock (_lock)
         {
-            PoolState? first = null;
-            foreach (var pool in _pools.Values.Where(pool => pool.Flavour.Fits(request)).OrderBy(pool => pool.Flavour.Rank))
+            foreach (var pool in Fitting(request))
             {
-                first ??= pool;
-                // A kernel that was replaced would not be the one that is asked for.
-                var stamp = pool.Flavour.Kind == ShellKind.Built ? pool.Flavour.Stamp() : null;
-                while (taken is null && pool.Ready.TryDequeue(out var shell))
-                {
-                    if (stamp is null || shell.Stamp == stamp) taken = shell;
-                    else (stale ??= []).Add(shell);
-                }
-
+                DropOld(pool);
+                taken = pool.TakeReady();
                 if (taken is null) continue;
-                pool.NoteRequest(isHit: true);
-                pool.Lent++;
-                _lent.Add(taken.Uuid, new Loan(taken, pool, client, _time.GetTimestamp()));
+                Lend(taken, pool, isElsewhere: false);
+                return taken;
+            }
+        }
+
+        NoteMiss(request);
+        return null;
+    }
+
+    /// <summary>A shell that was handed out in this process has been used up, or was left as it was.</summary>
+    public void GiveBack(Guid uuid, bool isUsed)
+    {
+        lock (_lock)
+        {
+            if (_lent.TryGetValue(uuid, out var loan)) End(loan);
+        }
+
+        if (!isUsed) Recover(uuid, "it was given back", options.HoldPatience);
+    }
+
+    /// <summary>Somebody has claimed a shell, here or in another process.</summary>
+    public void NoteClaim(Guid uuid)
+    {
+        lock (_lock)
+        {
+            if (_lent.ContainsKey(uuid)) return;
+            if (_making?.Uuid == uuid)
+            {
+                _isMakingClaimed = true; // it was quicker than this keeper, which is about to say that it is ready
+                return;
+            }
+
+            foreach (var pool in _pools.Values)
+            {
+                var place = pool.Ready.FindIndex(shell => shell.Uuid == uuid);
+                if (place < 0) continue;
+                var shell = pool.Ready[place];
+                pool.Ready.RemoveAt(place);
+                Lend(shell, pool, isElsewhere: true);
                 break;
             }
-
-            if (taken is null) first?.NoteRequest(isHit: false);
-            if (first is not null)
-            {
-                _lastRequest = _time.GetTimestamp();
-                Monitor.PulseAll(_lock);
-            }
         }
 
-        if (stale is not null) ThreadPool.QueueUserWorkItem(_ => stale.ForEach(Destroy));
-        if (taken is not null) CrashPoint.Reach(ShellCrashPoints.Lent);
-        return taken;
+        CrashPoint.Reach(ShellCrashPoints.Lent);
     }
 
-    /// <summary>A shell that was handed out has been used up, or was left as it was.</summary>
-    public void GiveBack(Guid uuid, object client, bool isUsed)
+    /// <summary>A shell that was claimed is none any more.</summary>
+    public void NoteEnd(Guid uuid)
     {
         lock (_lock)
         {
-            if (!_lent.TryGetValue(uuid, out var loan) || loan.Client != client) return;
-            End(loan);
+            if (_lent.TryGetValue(uuid, out var loan)) End(loan);
         }
-
-        if (!isUsed) Recover(uuid, "it was given back");
     }
 
-    /// <summary>A client is gone: what it did not finish is destroyed, and what it did not begin is kept.</summary>
-    public void Leave(object client)
+    /// <summary>Somebody may have claimed shells without a word of it here.</summary>
+    public void LookAgain()
     {
-        Loan[] left;
+        var gone = new List<Guid>(Records.ListClaimed());
+        lock (_lock) gone.AddRange(_pools.Values.SelectMany(pool => pool.Ready).Select(shell => shell.Uuid).Where(uuid => Records.Find(uuid) is null));
+        gone.ForEach(NoteClaim);
+    }
+
+    /// <summary>Somebody found no shell that fits.</summary>
+    public void NoteMiss(ShellRequest request)
+    {
         lock (_lock)
         {
-            left = _lent.Values.Where(loan => loan.Client == client).ToArray();
-            foreach (var loan in left) End(loan);
+            var fitting = Fitting(request).ToList();
+            if (fitting.Count == 0) return;
+            fitting.ForEach(DropOld);
+            fitting[0].NoteRequest(isHit: false);
+            _lastRequest = _time.GetTimestamp();
+            Monitor.PulseAll(_lock);
         }
-
-        foreach (var loan in left) Recover(loan.Shell.Uuid, "whoever had it is gone");
     }
 
     /// <summary>Makes shells, until it is cancelled.</summary>
@@ -216,21 +248,34 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
     {
         PoolState? pool;
         ShellRecord? surplus = null;
+        Loan? overdue;
         lock (_lock)
         {
             pool = Next(out var delay);
-            if (pool is null)
+            overdue = _lent.Values.FirstOrDefault(loan => loan.IsElsewhere && LeftOf(loan) == TimeSpan.Zero);
+            if (overdue is not null)
             {
+                _lent[overdue.Shell.Uuid] = overdue with { Since = _time.GetTimestamp() };
+            }
+            else if (pool is null)
+            {
+                foreach (var loan in _lent.Values.Where(loan => loan.IsElsewhere)) Shorten(ref delay, LeftOf(loan));
                 if (wait && !cancellation.IsCancellationRequested) Monitor.Wait(_lock, delay);
                 return false;
             }
-
-            if (IsTooMany(pool)) surplus = pool.Ready.Dequeue();
-            else pool.Making++;
+            else if (IsTooMany(pool))
+            {
+                surplus = pool.TakeReady();
+            }
+            else
+            {
+                pool.Making++;
+            }
         }
 
-        if (surplus is not null) Destroy(surplus);
-        else Make(pool, cancellation);
+        if (overdue is not null) LookAfter(overdue);
+        else if (surplus is not null) Destroy(surplus);
+        else Make(pool!, cancellation);
         return true;
     }
 
@@ -287,11 +332,47 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
         }
 
         static double Need(PoolState pool) => (double)(pool.Target - pool.Ready.Count - pool.Making) / pool.Target;
+    }
 
-        static void Shorten(ref TimeSpan delay, TimeSpan other)
+    private static void Shorten(ref TimeSpan delay, TimeSpan other)
+    {
+        if (delay == Timeout.InfiniteTimeSpan || other < delay) delay = other;
+    }
+
+    /// <summary>How long somebody elsewhere may still have a shell without a question.</summary>
+    private TimeSpan LeftOf(Loan loan) => options.Courtesy - _time.GetElapsedTime(loan.Since) is { Ticks: > 0 } left ? left : TimeSpan.Zero;
+
+    /// <summary>Looks whether whoever took a shell long ago is still at it: they hold it as long as they are.</summary>
+    private void LookAfter(Loan loan)
+    {
+        if (!Recover(loan.Shell.Uuid, "whoever had it is gone", TimeSpan.Zero)) return;
+        lock (_lock)
         {
-            if (delay == Timeout.InfiniteTimeSpan || other < delay) delay = other;
+            if (_lent.TryGetValue(loan.Shell.Uuid, out var current)) End(current);
         }
+    }
+
+    /// <summary>The pools whose shells can become what is asked for, the best first.</summary>
+    private IEnumerable<PoolState> Fitting(ShellRequest request) => _pools.Values.Where(pool => pool.Flavour.Fits(request)).OrderBy(pool => pool.Flavour.Rank);
+
+    /// <summary>A kernel that was replaced would not be the one that is asked for: shells that have it in them go, in the background.</summary>
+    private void DropOld(PoolState pool)
+    {
+        if (pool.Flavour.Kind != ShellKind.Built || pool.Ready.Count == 0) return;
+        var stamp = pool.Flavour.Stamp();
+        var old = pool.Ready.Where(shell => shell.Stamp != stamp).ToList();
+        if (old.Count == 0) return;
+        pool.Ready.RemoveAll(old.Contains);
+        ThreadPool.QueueUserWorkItem(_ => old.ForEach(Destroy));
+    }
+
+    private void Lend(ShellRecord shell, PoolState pool, bool isElsewhere)
+    {
+        pool.NoteRequest(isHit: true);
+        pool.Lent++;
+        _lent[shell.Uuid] = new Loan(shell, pool, isElsewhere, _time.GetTimestamp());
+        _lastRequest = _time.GetTimestamp();
+        Monitor.PulseAll(_lock);
     }
 
     private static bool IsTooMany(PoolState pool) => pool.Ready.Count > pool.Definition.Maximum
@@ -318,14 +399,16 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
             if (made is not null)
             {
                 pool.NoteMade(_time.GetElapsedTime(begin));
-                if (pool.IsRemoved) isUnwanted = true;
-                else pool.Ready.Enqueue(made);
+                if (_isMakingClaimed) Lend(made, pool, isElsewhere: true);
+                else if (pool.IsRemoved) isUnwanted = true;
+                else pool.Ready.Add(made);
             }
             else if (!cancellation.IsCancellationRequested)
             {
                 pool.NoteFailure(problem!);
             }
 
+            (_making, _isMakingClaimed) = (null, false);
             if (pool is { IsRemoved: true, Making: 0 }) pool.Dispose();
         }
 
@@ -345,6 +428,7 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
             InUse = image?.InUse ?? [],
             Made = _time.GetUtcNow(),
         };
+        lock (_lock) _making = shell;
         Records.Save(shell);
         CrashPoint.Reach(ShellCrashPoints.Noted);
         try
@@ -370,11 +454,28 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
     }
 
     /// <summary>Finds out what became of a shell: one that is whole is kept, one that is not is destroyed, one that is a domain now is none.</summary>
+    /// <returns>Whether it could be looked at: somebody may be at work on it.</returns>
+    private bool Recover(Guid uuid, string why, TimeSpan patience)
+    {
+        IDisposable hold;
+        try
+        {
+            hold = host.Directory.HoldDomain(uuid, patience);
+        }
+        catch (LvmException error)
+        {
+            if (patience > TimeSpan.Zero) log($"shell {uuid} cannot be looked at: {error.Message}");
+            return false;
+        }
+
+        using (hold) Recover(uuid, why);
+        return true;
+    }
+
     private void Recover(Guid uuid, string why)
     {
         try
         {
-            using var hold = host.Directory.HoldDomain(uuid, options.HoldPatience);
             if (Records.Find(uuid) is not { } shell) return;
             CrashPoint.Reach(ShellCrashPoints.Found);
             if (shell.State == ShellState.Ready && IsWhole(shell))
@@ -383,7 +484,7 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
                 {
                     if (_pools.TryGetValue(shell.Pool, out var pool) && pool.Flavour == shell.Flavour && shell.Stamp == shell.Flavour.Stamp())
                     {
-                        if (!pool.Ready.Any(ready => ready.Uuid == uuid)) pool.Ready.Enqueue(shell);
+                        if (!pool.Ready.Any(ready => ready.Uuid == uuid)) pool.Ready.Add(shell);
                         Monitor.PulseAll(_lock);
                         return;
                     }
@@ -435,7 +536,7 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
 
     private void End(Loan loan)
     {
-        _lent.Remove(loan.Shell.Uuid);
+        if (!_lent.Remove(loan.Shell.Uuid)) return;
         loan.Pool.Lent--;
         Monitor.PulseAll(_lock);
     }
@@ -462,5 +563,6 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
     private PoolState Require(string name) =>
         _pools.GetValueOrDefault(name) ?? throw new LvmException(ErrorIds.PoolNotFound, $"there is no pool '{name}'");
 
-    private sealed record Loan(ShellRecord Shell, PoolState Pool, object Client, long Since);
+    /// <param name="IsElsewhere">Whether another process has it, which may be gone without a word.</param>
+    private sealed record Loan(ShellRecord Shell, PoolState Pool, bool IsElsewhere, long Since);
 }

@@ -17,7 +17,7 @@ internal sealed class PoolState(PoolDefinition definition, TimeProvider time) : 
     public PoolDefinition Definition { get; set; } = definition;
 
     /// <summary>Shells that wait, the oldest first.</summary>
-    public Queue<ShellRecord> Ready { get; } = new();
+    public List<ShellRecord> Ready { get; } = [];
 
     public int Making { get; set; }
 
@@ -55,6 +55,14 @@ internal sealed class PoolState(PoolDefinition definition, TimeProvider time) : 
     /// <summary>How long to wait before the next attempt to make one.</summary>
     public TimeSpan Pause => _delay == TimeSpan.Zero ? TimeSpan.Zero : _delay - time.GetElapsedTime(_failed) is { Ticks: > 0 } left ? left : TimeSpan.Zero;
 
+    /// <summary>The oldest shell that waits, which does so no more; null for none.</summary>
+    public ShellRecord? TakeReady()
+    {
+        var oldest = Ready.FirstOrDefault();
+        if (oldest is not null) Ready.RemoveAt(0);
+        return oldest;
+    }
+
     public void NoteRequest(bool isHit)
     {
         _takes.Add();
@@ -89,7 +97,7 @@ internal sealed class PoolState(PoolDefinition definition, TimeProvider time) : 
         TakeRate = _takes.PerSecond,
         RefillRate = _makes.PerSecond,
         MakeTime = MakeTime,
-        OldestTime = Ready.TryPeek(out var oldest) ? oldest.Made : null,
+        OldestTime = Ready.FirstOrDefault()?.Made,
         Problem = Problem,
     };
 

@@ -18,6 +18,24 @@ internal sealed class RunShellRecords : IShellRecords
     private static readonly RunRecords<ShellRecord> Claimed = new("shells-claimed", Write, path => Read(path) is { } shell ? shell with { State = ShellState.Claimed } : null);
     private static readonly RunRecords<FrameList> Frames = new("shells-frames", FrameList.Write, FrameList.Read);
 
+    /// <summary>Whether a shell was ever made here, since the machine was started.</summary>
+    public static bool IsThere => Directory.Exists(Waiting.Folder);
+
+    /// <summary>Tells of shells that begin to wait, or come further on the way to it, and of those that wait no more. Errors: HostFileFailure.</summary>
+    public static FolderWatch WatchWaiting() => Waiting.Watch();
+
+    /// <summary>Tells of shells that somebody has taken, and of those of them that are none any more. Errors: HostFileFailure.</summary>
+    public static FolderWatch WatchClaimed() => Claimed.Watch();
+
+    /// <summary>A shell that nobody has taken yet; null for none.</summary>
+    public static ShellRecord? FindWaiting(Guid uuid) => Waiting.Find(uuid);
+
+    public static IReadOnlyList<ShellRecord> ListWaiting() => [.. Waiting.All().Select(entry => entry.Record)];
+
+    public bool IsWaiting(Guid uuid) => File.Exists(Waiting.PathOf(uuid));
+
+    public IReadOnlyList<Guid> ListClaimed() => Claimed.List();
+
     public void Save(ShellRecord shell)
     {
         if (shell.State == ShellState.Claimed)

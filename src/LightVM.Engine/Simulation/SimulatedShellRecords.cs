@@ -36,6 +36,16 @@ internal sealed class SimulatedShellRecords : IShellRecords
         }
     }
 
+    public bool IsWaiting(Guid uuid)
+    {
+        lock (_lock) return _shells.TryGetValue(uuid, out var shell) && shell.State != ShellState.Claimed;
+    }
+
+    public IReadOnlyList<Guid> ListClaimed()
+    {
+        lock (_lock) return _shells.Values.Where(shell => shell.State == ShellState.Claimed).Select(shell => shell.Uuid).ToList();
+    }
+
     public ShellRecord? Find(Guid uuid)
     {
         lock (_lock) return _shells.GetValueOrDefault(uuid);

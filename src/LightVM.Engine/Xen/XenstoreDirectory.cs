@@ -110,7 +110,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     {
         lock (_lock)
         {
-            LearnNames();
+            LearnNames(exceptShells: true);
             return _entries.UuidsOf(name);
         }
     }
@@ -408,10 +408,12 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     }
 
     /// <summary>Reads the names that changed, all at once.</summary>
-    private void LearnNames()
+    /// <param name="exceptShells">Those of shells may be read later: nobody can want one of them.</param>
+    private void LearnNames(bool exceptShells = false)
     {
         if (_changed.Count == 0) return;
-        var uuids = _changed.ToArray();
+        var uuids = exceptShells ? _changed.Where(uuid => !Shells.IsWaiting(uuid)).ToArray() : _changed.ToArray();
+        if (uuids.Length == 0) return;
         var names = _pipeline.Read(Array.ConvertAll(uuids, uuid => $"{VmRoot}/{uuid}/name"));
         for (var i = 0; i < uuids.Length; i++)
         {
@@ -428,7 +430,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
             if (startTime is null) _undated.Add(uuids[i]);
         }
 
-        _changed.Clear();
+        _changed.ExceptWith(uuids);
     }
 
     /// <summary>Reads the start times that nobody asked for before, all at once.</summary>

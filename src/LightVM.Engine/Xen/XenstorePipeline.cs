@@ -201,7 +201,7 @@ internal sealed class XenstorePipeline : IDisposable
             var arrived = false;
             Connected(() =>
             {
-                arrived = Poll((int)_socket!.SafeHandle.DangerousGetHandle(), timeout, cancellation);
+                arrived = Readiness.Await((int)_socket!.SafeHandle.DangerousGetHandle(), timeout, cancellation);
                 if (arrived && _socket.Available == 0) throw new InvalidDataException("xenstored closed it");
             });
             return arrived;
@@ -211,25 +211,6 @@ internal sealed class XenstorePipeline : IDisposable
     public void Dispose()
     {
         lock (_lock) Disconnect();
-    }
-
-    /// <summary>Waits in this very thread: a change of threads costs more than what is waited for.</summary>
-    private static unsafe bool Poll(int socket, TimeSpan timeout, CancellationToken cancellation)
-    {
-        using var wake = cancellation.CanBeCanceled ? new WakeFile() : null;
-        using var registration = cancellation.Register(() => wake!.Wake());
-        var files = stackalloc Libc.PollFile[2];
-        files[0] = new Libc.PollFile { File = socket, Events = Libc.PollIn };
-        files[1] = new Libc.PollFile { File = wake?.File ?? -1, Events = Libc.PollIn };
-        for (var begin = Stopwatch.GetTimestamp(); ;)
-        {
-            var left = timeout == Timeout.InfiniteTimeSpan ? -1 : Math.Clamp(Math.Ceiling((timeout - Stopwatch.GetElapsedTime(begin)).TotalMilliseconds), 0, int.MaxValue);
-            var count = Libc.Poll(files, 2, (int)left);
-            if (count < 0 && Marshal.GetLastPInvokeError() != Libc.EINTR) throw Libc.Failure("poll");
-            cancellation.ThrowIfCancellationRequested();
-            if (count > 0) return true;
-            if (count == 0) return false;
-        }
     }
 
     /// <summary>By connections that are there for nothing else: all are asked before the first is listened to.</summary>

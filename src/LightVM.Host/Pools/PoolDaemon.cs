@@ -1,3 +1,4 @@
+using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Host.Devices;
 using LightVM.Hosts;
@@ -35,12 +36,13 @@ internal static class PoolDaemon
         // Clients may come from here on, and are answered when it is known what there is.
         using var server = requests = new PoolServer(Path.Combine(options.Folder, PoolDaemonProtocol.SocketName), options.Peers, log, keeper, host, Status);
         using var shells = new ShellServer(Path.Combine(options.Folder, PoolDaemonProtocol.ChaosSocketName), options.Peers, log, host);
+        using var claims = RunShellRecords.WatchClaimed(); // before it is looked what there is
         keeper.Open();
         notifier.Ready("keeping shells");
         log.Notice($"lightvm {CommandLine.Version} keeps {keeper.Counts.Pools} pools");
         try
         {
-            DeviceDaemon.RunAll([new KeeperTask(keeper), requests, shells], cancellation);
+            DeviceDaemon.RunAll([new KeeperTask(keeper), new ClaimsTask(keeper, claims), requests, shells], cancellation);
         }
         finally
         {
@@ -55,17 +57,43 @@ internal static class PoolDaemon
         }
     }
 
+    /// <summary>What is done for later must not delay what is done for somebody now: this thread is nicer than others.</summary>
+    private static void BeNice()
+    {
+        const int niceness = 10;
+        _ = Libc.SetPriority(0, 0, niceness);
+    }
+
     private sealed class KeeperTask(PoolKeeper keeper) : IDaemonTask
     {
-        /// <summary>What is done for later must not delay what is done for somebody now: this thread is nicer than others.</summary>
-        private const int Niceness = 10;
-
         public string Name => "shells";
 
         public void Run(CancellationToken cancellation)
         {
-            _ = Libc.SetPriority(0, 0, Niceness);
+            BeNice();
             keeper.Run(cancellation);
+        }
+    }
+
+    /// <summary>Tells the keeper of shells that were taken, and of what became of them.</summary>
+    private sealed class ClaimsTask(PoolKeeper keeper, FolderWatch claims) : IDaemonTask
+    {
+        public string Name => "claims";
+
+        public void Run(CancellationToken cancellation)
+        {
+            BeNice();
+            while (true)
+            {
+                claims.Wait(cancellation);
+                foreach (var change in claims.Take())
+                {
+                    if (change.Name is null) keeper.LookAgain();
+                    else if (RunRecords.UuidOf(change.Name) is not { } uuid) continue;
+                    else if (change.IsThere) keeper.NoteClaim(uuid);
+                    else keeper.NoteEnd(uuid);
+                }
+            }
         }
     }
 }

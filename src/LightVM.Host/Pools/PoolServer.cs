@@ -8,7 +8,7 @@ using LightVM.Services;
 
 namespace LightVM.Host.Pools;
 
-/// <summary>The pool daemon's socket (<see cref="PoolDaemonProtocol"/>). What a client took and did not finish is looked at when it is gone.</summary>
+/// <summary>The pool daemon's socket (<see cref="PoolDaemonProtocol"/>).</summary>
 internal sealed class PoolServer(string path, PeerPolicy peers, DaemonLog log, PoolKeeper keeper, LvmHost host, Func<PoolDaemonStatus> status, int maxClients = PoolServer.MaxClients)
     : LineServer(path, peers, log, "shells", maxClients)
 {
@@ -16,19 +16,6 @@ internal sealed class PoolServer(string path, PeerPolicy peers, DaemonLog log, P
     public const int MaxClients = 1024;
 
     protected override byte[] Refusal(string reason, int errno) => DaemonProtocol.WriteError(ErrorIds.PoolDaemonUnavailable, reason);
-
-    protected override async Task Serve(Socket client, CancellationToken cancellation)
-    {
-        try
-        {
-            await base.Serve(client, cancellation);
-        }
-        finally
-        {
-            // It may take a while: whoever else has the shell is waited for.
-            _ = Task.Run(() => keeper.Leave(client), CancellationToken.None);
-        }
-    }
 
     protected override ValueTask<byte[]?> Answer(Socket client, byte[] line)
     {
@@ -47,21 +34,19 @@ internal sealed class PoolServer(string path, PeerPolicy peers, DaemonLog log, P
         }
 
         // What somebody waits for who makes a domain is answered on the spot; all else has time.
-        return request is PoolDaemonRequest.Take or PoolDaemonRequest.Done { IsUsed: true } ? new(Answer(client, request)) : new(Task.Run(() => Answer(client, request)));
+        return request is PoolDaemonRequest.Missed ? new(Answer(request)) : new(Task.Run(() => Answer(request)));
     }
 
     /// <summary>Does a request.</summary>
-    private byte[]? Answer(object client, PoolDaemonRequest request)
+    private byte[]? Answer(PoolDaemonRequest request)
     {
         try
         {
             switch (request)
             {
-                case PoolDaemonRequest.Take take:
-                    return PoolDaemonProtocol.WriteShell(keeper.Take(take.Shell, client));
-                case PoolDaemonRequest.Done done:
-                    keeper.GiveBack(done.Uuid, client, done.IsUsed);
-                    return null;
+                case PoolDaemonRequest.Missed missed:
+                    keeper.NoteMiss(missed.Shell);
+                    break;
                 case PoolDaemonRequest.Create create:
                     var domain = host.CreateDomain(create.Config);
                     return PoolDaemonProtocol.WriteCreated(domain.Id, domain.Creation ?? new CreationRecord([], TimeSpan.Zero));

@@ -54,13 +54,13 @@ public sealed class PoolDaemonProtocolTests
         };
 
     [Fact]
-    public void A_request_for_a_shell_looks_like_this()
+    public void A_request_looks_like_this()
     {
         var config = DomainConfig.From(new DomainConfigDraft { Name = "web7", Kernel = "/boot/kernel", CommandLine = "quiet", MemoryMiB = 8, VcpuCount = 1, Vifs = [new NetworkConfig(null, null, "xenbr0")] });
 
         Assert.Equal(
-            """{"version":1,"request":"take","type":"pv","address_size":64,"memory":8,"max_memory":8,"vcpus":1,"kernel":"/boot/kernel","cmdline":"quiet","console":true,"vifs":1,"vbds":0,"bridges":["xenbr0"]}""" + "\n",
-            Encoding.UTF8.GetString(PoolDaemonProtocol.Write(new PoolDaemonRequest.Take(ShellRequest.Of(config)))));
+            """{"version":1,"request":"missed","type":"pv","address_size":64,"memory":8,"max_memory":8,"vcpus":1,"kernel":"/boot/kernel","cmdline":"quiet","console":true,"vifs":1,"vbds":0,"bridges":["xenbr0"]}""" + "\n",
+            Encoding.UTF8.GetString(PoolDaemonProtocol.Write(new PoolDaemonRequest.Missed(ShellRequest.Of(config)))));
     }
 
     [Fact]
@@ -73,7 +73,7 @@ public sealed class PoolDaemonProtocolTests
                     from maximum in numbers
                     from budget in ArbMap.Default.GeneratorFor<int?>()
                     select new PoolDefinition { Name = name, Flavour = flavour, Minimum = minimum, Maximum = maximum, MemoryBudgetMiB = budget };
-        var takes = from flavour in Flavours
+        var missed = from flavour in Flavours
                     from console in ArbMap.Default.GeneratorFor<bool>()
                     from odd in ArbMap.Default.GeneratorFor<bool>()
                     from count in numbers
@@ -93,8 +93,7 @@ public sealed class PoolDaemonProtocolTests
                         Bridges = odd ? null : flavour.Bridges,
                     };
         var requests = Gen.OneOf(
-            takes.Select(take => (PoolDaemonRequest)new PoolDaemonRequest.Take(take)),
-            from uuid in ArbMap.Default.GeneratorFor<Guid>() from used in ArbMap.Default.GeneratorFor<bool>() select (PoolDaemonRequest)new PoolDaemonRequest.Done(uuid, used),
+            missed.Select(shell => (PoolDaemonRequest)new PoolDaemonRequest.Missed(shell)),
             pools.Select(pool => (PoolDaemonRequest)new PoolDaemonRequest.Add(pool)),
             pools.Select(pool => (PoolDaemonRequest)new PoolDaemonRequest.Set(pool)),
             Texts.Select(name => (PoolDaemonRequest)new PoolDaemonRequest.Remove(name)),
@@ -114,11 +113,18 @@ public sealed class PoolDaemonProtocolTests
     {
         Check.One(Config.QuickThrowOnFailure.WithMaxTest(1000), Prop.ForAll(Shells.ToArbitrary(), shell =>
         {
-            var line = PoolDaemonProtocol.WriteShell(shell);
-            var read = PoolDaemonProtocol.ReadAnswer(line, PoolDaemonProtocol.ReadShell)!;
-            return read.Flavour == shell.Flavour && read.Vifs.SequenceEqual(shell.Vifs) && PoolDaemonProtocol.WriteShell(read).AsSpan().SequenceEqual(line);
+            var document = Document(shell);
+            var read = Read(document);
+            return read.Flavour == shell.Flavour && read.Vifs.SequenceEqual(shell.Vifs) && Document(read).AsSpan().SequenceEqual(document);
         }));
-        Assert.Null(PoolDaemonProtocol.ReadAnswer(PoolDaemonProtocol.WriteShell(null), PoolDaemonProtocol.ReadShell));
+    }
+
+    private static byte[] Document(ShellRecord shell) => PoolJson.Document(json => PoolJson.Write(json, shell));
+
+    private static ShellRecord Read(byte[] document)
+    {
+        using var parsed = DaemonProtocol.Parse(document);
+        return parsed.RootElement.ValueKind == System.Text.Json.JsonValueKind.Object ? PoolJson.ReadShell(parsed.RootElement) : throw DaemonProtocol.Invalid("a shell is an object");
     }
 
     [Fact]
@@ -153,9 +159,8 @@ public sealed class PoolDaemonProtocolTests
     [Theory]
     [InlineData("{\"version\":2,\"request\":\"status\"}", "VersionUnsupported")]
     [InlineData("{\"version\":1,\"request\":\"dance\"}", "RequestInvalid")]
-    [InlineData("{\"version\":1,\"request\":\"take\"}", "RequestInvalid")]
-    [InlineData("{\"version\":1,\"request\":\"take\",\"type\":\"hvm\"}", "RequestInvalid")]
-    [InlineData("{\"version\":1,\"request\":\"done\",\"uuid\":\"x\"}", "RequestInvalid")]
+    [InlineData("{\"version\":1,\"request\":\"missed\"}", "RequestInvalid")]
+    [InlineData("{\"version\":1,\"request\":\"missed\",\"type\":\"hvm\"}", "RequestInvalid")]
     [InlineData("{\"version\":1,\"request\":\"create\"}", "RequestInvalid")]
     [InlineData("{\"version\":1,\"request\":\"create\",\"config\":7}", "RequestInvalid")]
     [InlineData("{\"version\":1,\"request\":\"pool-add\",\"name\":\"x\",\"kind\":\"warm\"}", "RequestInvalid")]
@@ -177,9 +182,10 @@ public sealed class PoolDaemonProtocolTests
         byte[][] good =
         [
             PoolDaemonProtocol.Write(new PoolDaemonRequest.Add(new PoolDefinition { Name = "web", Flavour = new PoolFlavour { MemoryMiB = 4, MaxMemoryMiB = 8, Bridges = ["xenbr0"] } })),
-            PoolDaemonProtocol.Write(new PoolDaemonRequest.Take(new ShellRequest { MemoryMiB = 4, Kernel = "/k", Bridges = ["a", null] })),
+            PoolDaemonProtocol.Write(new PoolDaemonRequest.Missed(new ShellRequest { MemoryMiB = 4, Kernel = "/k", Bridges = ["a", null] })),
             PoolDaemonProtocol.Write(new PoolDaemonRequest.Create(DomainConfig.From(new DomainConfigDraft { Name = "web", Kernel = "/k", MemoryMiB = 4, VcpuCount = 2 }))),
         ];
+        var record = Document(new ShellRecord { Uuid = Guid.NewGuid(), Pool = "web", Flavour = new PoolFlavour { MemoryMiB = 4, MaxMemoryMiB = 8, Bridges = ["xenbr0"] }, Vifs = [new NetworkConfig(null, "00:16:3e:00:00:01", "xenbr0")], InUse = [0] });
         Check.One(Config.QuickThrowOnFailure.WithMaxTest(3000), Prop.ForAll((byte[] noise, ushort place) =>
         {
             AssertReadOrRefused(noise);
@@ -187,7 +193,22 @@ public sealed class PoolDaemonProtocolTests
             for (var i = 0; i < noise.Length; i++) line[(place + i * 7) % line.Length] = noise[i];
             AssertReadOrRefused(line);
             AssertAnswered(line);
+            var document = (byte[])record.Clone();
+            for (var i = 0; i < noise.Length; i++) document[(place + i * 7) % document.Length] = noise[i];
+            AssertShellOrRefused(document);
         }));
+
+        static void AssertShellOrRefused(byte[] document)
+        {
+            try
+            {
+                Read(document);
+            }
+            catch (Exception error) when (error is DaemonRefusal or LvmException)
+            {
+                // As good an end as any.
+            }
+        }
 
         static void AssertReadOrRefused(byte[] line)
         {
@@ -205,7 +226,6 @@ public sealed class PoolDaemonProtocolTests
         {
             try
             {
-                PoolDaemonProtocol.ReadAnswer(line, PoolDaemonProtocol.ReadShell);
                 PoolDaemonProtocol.ReadAnswer(line, PoolDaemonProtocol.ReadPools);
             }
             catch (LvmException)

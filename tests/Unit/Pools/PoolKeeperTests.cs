@@ -13,7 +13,6 @@ public sealed class PoolKeeperTests : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("lightvm-unit-").FullName;
     private readonly LvmHost _host = LvmHost.OpenSimulated(new SimulatedHostOptions { TotalMemoryMiB = 2048, ControlDomainMemoryMiB = 1024 });
     private readonly ManualTime _time = new();
-    private readonly object _client = new();
     private readonly List<PoolKeeper> _keepers = [];
 
     public void Dispose()
@@ -27,10 +26,10 @@ public sealed class PoolKeeperTests : IDisposable
     public void A_shell_that_becomes_a_domain_goes_before_one_that_is_made_for_later()
     {
         var keeper = Keeper(4);
-        var shell = keeper.Take(Request(), _client)!;
+        var shell = keeper.Take(Request())!;
         _time.Advance(TimeSpan.FromSeconds(0.5));
         Assert.False(Work(keeper));
-        keeper.GiveBack(shell.Uuid, _client, isUsed: true);
+        keeper.GiveBack(shell.Uuid, isUsed: true);
 
         Assert.True(Work(keeper));
     }
@@ -39,7 +38,7 @@ public sealed class PoolKeeperTests : IDisposable
     public void Somebody_who_takes_long_is_not_waited_for()
     {
         var keeper = Keeper(4);
-        keeper.Take(Request(), _client);
+        keeper.Take(Request());
         _time.Advance(TimeSpan.FromSeconds(1));
 
         Assert.True(Work(keeper));
@@ -64,9 +63,25 @@ public sealed class PoolKeeperTests : IDisposable
     public void An_empty_pool_waits_for_nothing()
     {
         var keeper = Keeper(1);
-        keeper.Take(Request(), _client);
+        keeper.Take(Request());
 
         Assert.True(Work(keeper));
+    }
+
+    [Fact]
+    public void What_others_claim_counts_as_what_is_handed_out_here()
+    {
+        var keeper = Keeper(4);
+        var shell = _host.ListDomains(includeShells: true).First(domain => domain.IsShell).Uuid;
+        keeper.NoteClaim(shell);
+        keeper.NoteClaim(shell); // its record may change
+        keeper.NoteClaim(Guid.NewGuid()); // none of this keeper's
+
+        Assert.Equal((1, 1, 3), ((int)keeper.List()[0].Hits, keeper.Counts.Lent, keeper.Counts.Ready));
+        keeper.NoteEnd(shell);
+        Assert.Equal((0, 3), (keeper.Counts.Lent, keeper.Counts.Ready));
+        keeper.NoteMiss(Request());
+        Assert.Equal(1, keeper.List()[0].Misses);
     }
 
     [Fact]
@@ -107,11 +122,11 @@ public sealed class PoolKeeperTests : IDisposable
         var keeper = Keeper(2, kernel: kernel);
         File.SetLastWriteTimeUtc(kernel, DateTime.UtcNow.AddMinutes(1));
 
-        Assert.Null(keeper.Take(Request(kernel: kernel), _client));
+        Assert.Null(keeper.Take(Request(kernel: kernel)));
 
         Assert.True(SpinWait.SpinUntil(() => _host.ListDomains(includeShells: true).Count == 1, TimeSpan.FromSeconds(60)));
         Assert.True(Work(keeper));
-        Assert.NotNull(keeper.Take(Request(kernel: kernel), _client));
+        Assert.NotNull(keeper.Take(Request(kernel: kernel)));
     }
 
     [Fact]
@@ -161,7 +176,7 @@ public sealed class PoolKeeperTests : IDisposable
         return keeper;
     }
 
-    private void Use(PoolKeeper keeper) => keeper.GiveBack(keeper.Take(Request(), _client)!.Uuid, _client, isUsed: true);
+    private void Use(PoolKeeper keeper) => keeper.GiveBack(keeper.Take(Request())!.Uuid, isUsed: true);
 
     private static bool Work(PoolKeeper keeper) => keeper.Work(TestContext.Current.CancellationToken);
 

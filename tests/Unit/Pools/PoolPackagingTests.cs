@@ -56,7 +56,7 @@ public sealed partial class PoolPackagingTests
         var definition = new PoolDefinition { Name = "web", Flavour = flavour, MemoryBudgetMiB = 8 };
         PoolDaemonRequest[] requests =
         [
-            new PoolDaemonRequest.Take(new ShellRequest { Kernel = "/k", Ramdisk = "/r", CommandLine = "c" }), new PoolDaemonRequest.Done(Guid.Empty, true),
+            new PoolDaemonRequest.Missed(new ShellRequest { Kernel = "/k", Ramdisk = "/r", CommandLine = "c" }),
             new PoolDaemonRequest.Create(DomainConfig.From(new DomainConfigDraft { Name = "web", MemoryMiB = 4, VcpuCount = 1 })),
             new PoolDaemonRequest.Add(definition), new PoolDaemonRequest.Set(definition), new PoolDaemonRequest.Remove("web"), new PoolDaemonRequest.List(), new PoolDaemonRequest.Status(),
         ];

@@ -52,7 +52,7 @@ public sealed class PoolServerTests : IDisposable
     [Fact]
     public void A_pool_is_begun_changed_and_ended_and_kept_in_a_file()
     {
-        using var client = new PoolDaemonClient(PoolPath, TimeSpan.FromMinutes(1));
+        using var client = new PoolDaemonClient(PoolPath);
         client.Add(Definition("web"));
         Assert.Equal(ErrorIds.PoolExists, Assert.Throws<LvmException>(() => client.Add(Definition("web"))).ErrorId);
         client.Set(Definition("web") with { Minimum = 2, Maximum = 3, MemoryBudgetMiB = 12 });
@@ -86,50 +86,21 @@ public sealed class PoolServerTests : IDisposable
     }
 
     [Fact]
-    public void A_shell_goes_to_one_client_and_comes_back_when_that_leaves()
+    public void A_client_that_finds_no_shell_says_so()
     {
         Fill(1);
-        using var other = new PoolDaemonClient(PoolPath, TimeSpan.FromMinutes(1));
-        ShellRecord shell;
-        using (var client = new PoolDaemonClient(PoolPath, TimeSpan.FromMinutes(1)))
-        {
-            shell = client.Take(Request)!;
-            Assert.NotNull(shell);
-            Assert.Null(other.Take(Request));
-        }
+        using var client = new PoolDaemonClient(PoolPath);
 
-        Assert.True(SpinWait.SpinUntil(() => _keeper.Counts.Ready == 1, TimeSpan.FromSeconds(60)));
-        Assert.Equal(shell.Uuid, other.Take(Request)!.Uuid);
-    }
+        Assert.Null(client.Take(Request)); // what the simulated host has is not in /run
 
-    [Fact]
-    public void Twenty_clients_at_once_get_each_shell_once()
-    {
-        Fill(50);
-        var taken = new System.Collections.Concurrent.ConcurrentBag<Guid>();
-
-        // They stay until the end: these shells have their records still, and would be taken for unused when who has them leaves.
-        var clients = Enumerable.Range(0, 20).Select(_ => new PoolDaemonClient(PoolPath, TimeSpan.FromMinutes(1))).ToList();
-        Parallel.ForEach(clients, new ParallelOptions { MaxDegreeOfParallelism = 20 }, client =>
-        {
-            while (client.Take(Request) is { } shell)
-            {
-                taken.Add(shell.Uuid);
-                client.GiveBack(shell, isUsed: true);
-            }
-        });
-
-        Assert.Equal(50, taken.Count);
-        Assert.Equal(50, taken.Distinct().Count());
-        Assert.Equal((50, 0), (_keeper.List()[0].Hits, _keeper.Counts.Ready));
-        clients.ForEach(client => client.Dispose());
+        Assert.Equal((0, 1), (_keeper.List()[0].Hits, _keeper.List()[0].Misses));
     }
 
     [Fact]
     public void The_daemon_creates_domains_of_its_shells()
     {
         Fill(1);
-        using var client = new PoolDaemonClient(PoolPath, TimeSpan.FromMinutes(1));
+        using var client = new PoolDaemonClient(PoolPath);
 
         var (id, record) = client.Create(Config("web"), TestContext.Current.CancellationToken);
 
@@ -169,10 +140,10 @@ public sealed class PoolServerTests : IDisposable
         var line = PoolDaemonProtocol.Write(new PoolDaemonRequest.Status());
         foreach (var letter in line) socket.Send([letter]);
         var first = ReadLine(socket);
-        socket.Send([.. line, .. PoolDaemonProtocol.Write(new PoolDaemonRequest.Done(Guid.NewGuid(), true)), .. line]);
+        socket.Send([.. line, .. line]);
 
         Assert.Equal(first, ReadLine(socket));
-        Assert.Equal(first, ReadLine(socket)); // what is between gets no answer
+        Assert.Equal(first, ReadLine(socket));
     }
 
     [Fact]
