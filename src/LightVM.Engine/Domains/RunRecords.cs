@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using LightVM.Configuration;
 using LightVM.Errors;
 using LightVM.Linux;
@@ -48,19 +47,22 @@ internal static class RunRecords
 internal sealed class RunRecords<T>(string name, Func<T, byte[]> write, Func<string, T?> read)
     where T : class
 {
-    private const uint ReadableByOwner = 0x180; // 0600
-
     /// <summary>Where they are; it may not be there before the first is.</summary>
     public string Folder { get; } = Path.Combine(RunFolder.Path, name);
 
     /// <summary>Keeps a record: whole, or what was there before. Errors: HostFileFailure.</summary>
     public void Save(Guid uuid, T record)
     {
-        var path = PathOf(uuid);
-        var temporary = $"{path}.new";
-        // Not through to a disk: this is a file system in memory. Renamed all the same, so that nobody reads half of it.
-        if (TryWrite(temporary, write(record), out var errno) && Libc.Rename(temporary, path) == 0) return;
-        throw new LvmException(ErrorIds.HostFileFailure, $"what is to be known of the domain cannot be kept in '{Folder}'") { Errno = errno ?? Marshal.GetLastPInvokeError() };
+        // Not through to a disk: this is a file system in memory.
+        var bytes = write(record);
+        var errno = RunFile.Write(PathOf(uuid), bytes);
+        if (errno == ErrnoText.ENOENT)
+        {
+            RunFolder.FileIn(name, "."); // the first of its kind
+            errno = RunFile.Write(PathOf(uuid), bytes);
+        }
+
+        if (errno != 0) throw new LvmException(ErrorIds.HostFileFailure, $"what is to be known of the domain cannot be kept in '{Folder}'") { Errno = errno };
     }
 
     /// <summary>The record of a domain; null where none is kept, or none that can be read.</summary>
@@ -117,38 +119,4 @@ internal sealed class RunRecords<T>(string name, Func<T, byte[]> write, Func<str
         RunFolder.FileIn(name, ".");
         return new FolderWatch(Folder);
     }
-
-    /// <summary>The bare calls, for a guest waits for some of these: what a stream does besides takes several times as long.</summary>
-    private unsafe bool TryWrite(string path, byte[] bytes, out int? errno)
-    {
-        const int flags = Libc.OpenWriteOnly | Libc.OpenCreate | Libc.OpenTruncate | Libc.OpenCloseOnExec;
-        errno = null;
-        var file = Libc.Open(path, flags, ReadableByOwner);
-        if (file < 0 && Marshal.GetLastPInvokeError() == ErrnoText.ENOENT)
-        {
-            RunFolder.FileIn(name, "."); // the first of its kind
-            file = Libc.Open(path, flags, ReadableByOwner);
-        }
-
-        if (file < 0)
-        {
-            errno = Marshal.GetLastPInvokeError();
-            return false;
-        }
-
-        fixed (byte* data = bytes)
-        {
-            for (var written = 0; written < bytes.Length && errno is null;)
-            {
-                var count = Libc.Write(file, data + written, (nuint)(bytes.Length - written));
-                if (count > 0) written += (int)count;
-                else if (Marshal.GetLastPInvokeError() is not Libc.EINTR and var problem) errno = problem;
-            }
-        }
-
-        _ = Libc.Close(file);
-        if (errno is not null) _ = Libc.Unlink(path);
-        return errno is null;
-    }
-
 }

@@ -6,6 +6,7 @@ namespace LightVM.Linux;
 /// <summary>The calls of libc that files, terminals and waiting need and .NET does not offer.</summary>
 internal static partial class Libc
 {
+    public const int OpenReadOnly = 0;
     public const int OpenWriteOnly = 1;
     public const int OpenReadWrite = 2;
     public const int OpenCreate = 0x40;

@@ -3,6 +3,7 @@ using System.Text.Json;
 using LightVM.Configuration;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Linux;
 using LightVM.Services;
 using static LightVM.Services.DaemonProtocol;
 
@@ -133,10 +134,11 @@ internal static class PoolJson
     {
         try
         {
-            using var document = Parse(File.ReadAllBytes(path));
+            if (RunFile.Read(path) is not { } bytes) return null;
+            using var document = Parse(bytes);
             return document.RootElement.ValueKind == JsonValueKind.Object ? read(document.RootElement) : null;
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or DaemonRefusal or LvmException)
+        catch (Exception error) when (error is DaemonRefusal or LvmException)
         {
             return null;
         }

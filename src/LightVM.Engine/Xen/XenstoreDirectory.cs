@@ -31,6 +31,8 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     private readonly object _lock = new();
     private readonly DirectoryEntries _entries = new();
     private readonly HashSet<Guid> _changed = [];
+    // Shells, whose names nobody needs as long as they are that; whoever makes a domain of one writes its name, and it has changed again.
+    private readonly HashSet<Guid> _shelved = [];
     private readonly HashSet<Guid> _undated = [];
     // Events that changes of our own will cause, and that say nothing new: of a uuid's node (made or removed), and of its name.
     private readonly HashSet<(Guid Uuid, bool IsName)> _announced = [];
@@ -72,7 +74,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     {
         lock (_lock)
         {
-            LearnNames();
+            if (_shelved.Contains(key.Uuid) || _changed.Contains(key.Uuid)) LearnNames();
             if (_undated.Contains(key.Uuid)) LearnStartTimes();
             if (_entries.TryGetValue(key.Uuid, out var entry)) return entry;
             if (_unlisted.TryGetValue(key, out entry)) return entry;
@@ -248,6 +250,8 @@ internal sealed class XenstoreDirectory : IDomainDirectory
             _announced.Add((key.Uuid, true));
             if (publication.FormerUuid is { } former) _entries.Remove(former);
             _entries[key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
+            _shelved.Remove(key.Uuid);
+            _changed.Remove(key.Uuid);
         }
 
         _pipeline.Apply(nodes);
@@ -395,7 +399,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     {
         var parts = path.Split('/', 4); // "", "vm", UUID, rest
         if (parts.Length < 3) ForgetAll();
-        else if (Guid.TryParse(parts[2], out var uuid) && (parts.Length == 3 || parts[3] == "name") && !_announced.Remove((uuid, parts.Length == 4))) _changed.Add(uuid);
+        else if (Guid.TryParse(parts[2], out var uuid) && (parts.Length == 3 || parts[3] == "name") && !_announced.Remove((uuid, parts.Length == 4)) && _changed.Add(uuid)) _shelved.Remove(uuid);
     }
 
     private void ForgetAll()
@@ -411,9 +415,19 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     /// <param name="exceptShells">Those of shells may be read later: nobody can want one of them.</param>
     private void LearnNames(bool exceptShells = false)
     {
+        if (!exceptShells)
+        {
+            _changed.UnionWith(_shelved);
+            _shelved.Clear();
+        }
+        else if (_changed.Count > 0)
+        {
+            _shelved.UnionWith(_changed.Where(Shells.IsWaiting));
+            _changed.ExceptWith(_shelved);
+        }
+
         if (_changed.Count == 0) return;
-        var uuids = exceptShells ? _changed.Where(uuid => !Shells.IsWaiting(uuid)).ToArray() : _changed.ToArray();
-        if (uuids.Length == 0) return;
+        var uuids = _changed.ToArray();
         var names = _pipeline.Read(Array.ConvertAll(uuids, uuid => $"{VmRoot}/{uuid}/name"));
         for (var i = 0; i < uuids.Length; i++)
         {
@@ -430,7 +444,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
             if (startTime is null) _undated.Add(uuids[i]);
         }
 
-        _changed.ExceptWith(uuids);
+        _changed.Clear();
     }
 
     /// <summary>Reads the start times that nobody asked for before, all at once.</summary>

@@ -78,6 +78,9 @@ internal static class PoolDaemon
     /// <summary>Tells the keeper of shells that were taken, and of what became of them.</summary>
     private sealed class ClaimsTask(PoolKeeper keeper, FolderWatch claims) : IDaemonTask
     {
+        /// <summary>About what it takes to make a domain of a shell.</summary>
+        private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(20);
+
         public string Name => "claims";
 
         public void Run(CancellationToken cancellation)
@@ -86,6 +89,8 @@ internal static class PoolDaemon
             while (true)
             {
                 claims.Wait(cancellation);
+                // Whoever has just claimed a shell needs the CPU for a moment, and will have more to tell then.
+                if (cancellation.WaitHandle.WaitOne(Moment)) return;
                 foreach (var change in claims.Take())
                 {
                     if (change.Name is null) keeper.LookAgain();
