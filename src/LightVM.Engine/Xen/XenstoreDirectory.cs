@@ -26,6 +26,9 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     /// <summary>How long a console daemon that runs at all may take to notice a new domain.</summary>
     private static readonly TimeSpan ConsoleDaemonPatience = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long what may wait is kept back: as long as whoever made a domain of a shell needs the CPU.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(50);
+
     private readonly XenstoreClient _store;
     private readonly XenstorePipeline _pipeline;
     private readonly object _lock = new();
@@ -39,12 +42,17 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     // Domains whose toolstack writes nothing under /vm, dom0 first of all: their name stands under /local/domain alone.
     private readonly Dictionary<DomainKey, DirectoryEntry> _unlisted = [];
 
+    // When domains were started that were shells, where the store has the shells' times still.
+    private readonly Dictionary<Guid, string> _unwritten = [];
+    private readonly Timer _soon;
+
     private volatile bool _consoleDaemonAnswers = true;
 
     private XenstoreDirectory(XenstoreClient store, XenstorePipeline pipeline)
     {
         _store = store;
         _pipeline = pipeline;
+        _soon = new Timer(_ => WriteStartTimes());
     }
 
     /// <summary>Connects and learns which domains are published. Errors: XenLibraryMissing, XenstoreUnavailable, XenNotPrivileged.</summary>
@@ -232,7 +240,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         nodes.Write($"{root}/name", publication.Name);
         nodes.Write($"{VmRoot}/{key.Uuid}/name", publication.Name);
         WriteFormer(nodes, publication);
-        nodes.Write($"{VmRoot}/{key.Uuid}/start_time", StartTimeOf(publication));
+        if (publication.FormerUuid is not null) nodes.Write($"{VmRoot}/{key.Uuid}/start_time", StartTimeOf(publication));
         if (publication.MaxMemoryKiB != shell.MaxMemoryKiB) nodes.Write($"{root}/memory/static-max", Text(publication.MaxMemoryKiB));
         if (publication.MemoryKiB != shell.MemoryKiB) nodes.Write($"{root}/memory/target", Text(publication.MemoryKiB));
         for (var vcpu = publication.Vcpus; vcpu < shell.Vcpus; vcpu++) nodes.Write($"{root}/cpu/{vcpu}/availability", "offline");
@@ -256,6 +264,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
         _pipeline.Apply(nodes);
         if (gotKernel) _store.Introduce(key.Id, publication.Rings.StoreFrame, publication.Ports.StorePort);
+        if (publication.FormerUuid is null) WriteStartTimeSoon(publication);
     }
 
     public IShellRecords Shells { get; } = new RunShellRecords();
@@ -287,6 +296,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         {
             _entries.Remove(key.Uuid);
             _undated.Remove(key.Uuid);
+            _unwritten.Remove(key.Uuid);
             _announced.Remove((key.Uuid, true));
             _announced.Add((key.Uuid, false));
             _unlisted.Remove(key);
@@ -328,6 +338,8 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     public void Dispose()
     {
+        _soon.Dispose();
+        WriteStartTimes();
         _pipeline.Dispose();
         _store.Dispose();
     }
@@ -371,6 +383,41 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     private static void WriteFormer(XenstoreBatch nodes, DomainPublication domain)
     {
         if (domain.FormerUuid is { } former) nodes.Remove($"{VmRoot}/{former}");
+    }
+
+    /// <summary>A request costs a hot start a tenth of its time, and the more, the more guests there are; nobody asks for this one so soon.</summary>
+    private void WriteStartTimeSoon(DomainPublication publication)
+    {
+        lock (_lock)
+        {
+            _unwritten[publication.Key.Uuid] = StartTimeOf(publication);
+            if (_unwritten.Count == 1) _soon.Change(Soon, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void WriteStartTimes()
+    {
+        while (true)
+        {
+            var time = new XenstoreBatch();
+            lock (_lock)
+            {
+                if (_unwritten.Count == 0) return;
+                var (uuid, text) = _unwritten.First();
+                _unwritten.Remove(uuid);
+                time.Read($"{VmRoot}/{uuid}/name"); // somebody may have destroyed it
+                time.Write($"{VmRoot}/{uuid}/start_time", text);
+            }
+
+            try
+            {
+                _pipeline.TryCommit(time);
+            }
+            catch (LvmException)
+            {
+                // The shell's time stays: nothing hangs on it, and there is nobody here to tell.
+            }
+        }
     }
 
     private static string StartTimeOf(DomainPublication domain) => (domain.StartTime.ToUnixTimeMilliseconds() / 1000.0).ToString("F2", CultureInfo.InvariantCulture);
