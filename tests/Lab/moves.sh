@@ -23,6 +23,7 @@ main() {
   for transport in plain tls ssh; do
     for kind in pv pvh; do go_back_and_forth "$kind" "$transport"; done
   done
+  move_by_cmdlet
   for kind in pv pvh; do work_goes_on "linux-$kind" tls; done
   without_memory
   local point
@@ -58,6 +59,14 @@ go_back_and_forth() {
   done
   expect "$1 moves back and forth over $2" "$1" 1 0
   on "$west" "lightvm destroy -q $1"
+}
+
+# move_by_cmdlet: the same as a user of PowerShell does it
+move_by_cmdlet() {
+  on "$west" "lightvm create -q /tmp/pvh.json"
+  on "$west" "pwsh -NoProfile -Command 'Import-Module LightVM; Get-LvmDomain pvh | Move-LvmDomain -ComputerName $east_address | Format-List'" >&2 || true
+  expect 'Move-LvmDomain moves it over TLS' pvh 0 1
+  on "$east" "lightvm destroy -q pvh"
 }
 
 # work_goes_on GUEST TRANSPORT: a Linux guest that counts in its memory, writes to a disk that both hosts have, and pings its dom0,

@@ -41,6 +41,9 @@ internal static partial class Libc
     /// <summary>tcsetattr: change when all that was written has been sent.</summary>
     public const int SetWhenDrained = 1;
 
+    /// <summary>Threads that do not take the processor from others when they are woken (SCHED_BATCH).</summary>
+    public const int BatchScheduling = 3;
+
     public const uint MemoryFileCloseOnExec = 1;
 
     public const int SeekFromBegin = 0;
@@ -140,6 +143,10 @@ internal static partial class Libc
     /// <summary>Of the calling thread, where <paramref name="who"/> is 0 and <paramref name="which"/> is (PRIO_PROCESS).</summary>
     [LibraryImport("libc", EntryPoint = "setpriority", SetLastError = true)]
     public static partial int SetPriority(int which, uint who, int niceness);
+
+    /// <summary>Of the calling thread, where <paramref name="thread"/> is 0; <paramref name="parameter"/> is a struct sched_param.</summary>
+    [LibraryImport("libc", EntryPoint = "sched_setscheduler", SetLastError = true)]
+    public static partial int SetScheduler(int thread, int policy, in int parameter);
 
     [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int CreateMemoryFile(string name, uint flags);

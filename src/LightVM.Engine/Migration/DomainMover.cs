@@ -66,13 +66,14 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
         using var suspension = new GuestSuspension(host, key, "move", options.SuspendTimeout, cancellation);
         using var words = new TargetWords(channel);
         var (length, copy) = Copy(channel, words, canMark, suspension, options, isLive, info.MemoryKiB / 4, progress, cancellation);
+        // While the target is at it. As long as it has not been told to let the guest run, it answers whoever finds this that it never will.
+        var handOver = new HandOver(target.ToString(), _ticket, peer.Boot);
+        suspension.NoteHandOver(handOver);
         words.Await(times.Ready, cancellation);
         CrashPoint.Reach(MoveCrashPoints.SourceReady);
         if (cancellation.IsCancellationRequested) throw Cancelled();
 
         progress?.Invoke(new MoveProgress(MovePhase.HandingOver, copy.Rounds, info.MemoryKiB / 4, copy.PagesSent, null, length, 0, null));
-        var handOver = new HandOver(target.ToString(), _ticket, peer.Boot);
-        suspension.NoteHandOver(handOver);
         suspension.LeaveSuspended(); // it goes on here only when the target says that it never will there
         CrashPoint.Reach(MoveCrashPoints.SourceNoted);
         var running = HandOver(channel, words, suspension, handOver);

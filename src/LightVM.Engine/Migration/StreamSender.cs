@@ -81,6 +81,8 @@ internal sealed class StreamSender : IStreamSink, IDisposable
 
     private void Pump()
     {
+        // Where there is one processor, libxc would be interrupted for each record that it writes: a thousand times for a guest without memory.
+        _ = Libc.SetScheduler(0, Libc.BatchScheduling, 0);
         try
         {
             var hash = new XxHash64();
