@@ -13,6 +13,23 @@ internal static class ChaosHeader
     public const ushort Magic = 0xCA05;
     private const int Size = 8;
 
+    /// <summary>What is sent before the stream, of the configuration what Chaos knows: no uuid, no actions when the guest ends. Errors: MoveRefused for a configuration that is too long for it.</summary>
+    public static byte[] Write(DomainConfig config)
+    {
+        // Chaos refuses a configuration with a key that it does not know.
+        var draft = config.ToDraft();
+        (draft.Uuid, draft.MaxMemoryMiB, draft.Console) = (null, null, null);
+        (draft.OnPoweroff, draft.OnReboot, draft.OnCrash) = (null, null, null);
+        var text = DomainConfigJson.Write(DomainConfig.From(draft));
+        if (text.Length > ushort.MaxValue) throw new LvmException(ErrorIds.MoveRefused, $"its configuration has {text.Length} bytes, and Chaos takes {ushort.MaxValue}");
+        var header = new byte[Size + text.Length];
+        BinaryPrimitives.WriteUInt16LittleEndian(header, Magic);
+        BinaryPrimitives.WriteUInt16LittleEndian(header.AsSpan(2), 1);
+        BinaryPrimitives.WriteUInt16LittleEndian(header.AsSpan(6), (ushort)text.Length);
+        text.CopyTo(header, Size);
+        return header;
+    }
+
     public static bool IsAt(ReadOnlySpan<byte> first) => first.Length >= 2 && BinaryPrimitives.ReadUInt16LittleEndian(first) == Magic;
 
     /// <summary>Reads it, up to the stream's first byte. Errors: MoveProtocolInvalid, those of the link.</summary>

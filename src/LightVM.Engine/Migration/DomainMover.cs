@@ -102,6 +102,63 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
         };
     }
 
+    /// <summary>
+    /// Sends the domain as Chaos does: nobody says whether it goes on there, and it is destroyed here when all of it has been sent. Until then,
+    /// whatever goes wrong lets the guest go on here.
+    /// </summary>
+    public MoveResult SendAsChaos(MoveOptions options, Action<MoveProgress>? progress, CancellationToken cancellation)
+    {
+        var begin = Stopwatch.GetTimestamp();
+        Require();
+        using var hold = host.Directory.HoldDomain(key.Uuid, HostContext.HoldPatience);
+        var (info, config) = Require();
+        if (WhyNot(info) is { } problem) throw new LvmException(ErrorIds.DomainInvalidState, problem);
+        var isLive = options.MaximumRounds > 0 && host.Hypervisor.CanSaveLive(key.Id);
+        var header = ChaosHeader.Write(config);
+
+        progress?.Invoke(new MoveProgress(MovePhase.Asking, 0, info.MemoryKiB / 4, 0, null, 0, 0, null));
+        using var link = connect(target, options.ConnectTimeout, cancellation);
+        link.Stream.WriteTimeout = (int)times.Write.TotalMilliseconds;
+        var channel = new MoveChannel(link);
+        using var suspension = new GuestSuspension(host, key, "move", options.SuspendTimeout, cancellation);
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using var aborting = link.AbortOn(cancellation);
+        channel.SendBare(header);
+        using var sender = new StreamSender(channel, options.Bandwidth, stopping.Cancel, isBare: true);
+        var copy = new PreCopy(isLive, options, info.MemoryKiB / 4, () => sender.Length, () => { }, suspension.Suspend, progress);
+        try
+        {
+            host.Hypervisor.SaveDomain(key.Id, sender.Handle, copy, stopping.Token);
+            sender.Complete();
+            link.CloseWriting();
+        }
+        catch (LvmException error)
+        {
+            sender.Dispose();
+            if (cancellation.IsCancellationRequested && error.ErrorId != ErrorIds.OperationCancelled) throw Cancelled();
+            throw sender.Problem ?? error;
+        }
+
+        // From here on it may run there: whoever finds what is left of it here takes it away.
+        suspension.NoteSaved();
+        var downtime = Stopwatch.GetElapsedTime(suspension.SuspendedAt!.Value);
+        MoveResolver.Forget(host, key);
+        return new MoveResult
+        {
+            Name = config.Name,
+            Uuid = key.Uuid,
+            Target = target,
+            TargetId = null,
+            IsLive = isLive,
+            Rounds = copy.Rounds,
+            BytesSent = sender.Length,
+            TotalTime = Stopwatch.GetElapsedTime(begin),
+            Downtime = downtime,
+            StartTime = null,
+            Warnings = ["it was sent as Chaos does: the other host does not say whether it goes on there"],
+        };
+    }
+
     private (DomainInfo Info, DomainConfig Config) Require()
     {
         var info = host.RequireGuest(key, "move");

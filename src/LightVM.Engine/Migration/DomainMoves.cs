@@ -33,6 +33,17 @@ public sealed class DomainMoves
     public MoveResult Move(DomainKey key, MigrationTarget target, MoveOptions? options = null, Action<MoveProgress>? progress = null, CancellationToken cancellation = default) =>
         During(key, "move", () => new DomainMover(_host, Connector, Times, key, target).Move(options ?? new MoveOptions(), progress, cancellation));
 
+    /// <summary>
+    /// Sends a domain to one who takes what Chaos sends: over plain TCP, without a word back. It is destroyed here when all of it has been sent, whether it goes on
+    /// there or not: nobody says so. Before, whatever fails, it goes on here. Errors: those of <see cref="Move"/> that need no answer;
+    /// InsecureTransportRefused; MoveRefused for a configuration that is too long.
+    /// </summary>
+    /// <param name="target">Its transport is <see cref="MigrationTransport.Plain"/>.</param>
+    public MoveResult SendAsChaos(DomainKey key, MigrationTarget target, MoveOptions? options = null, Action<MoveProgress>? progress = null, CancellationToken cancellation = default) =>
+        target.Transport == MigrationTransport.Plain
+            ? During(key, "move", () => new DomainMover(_host, Connector, Times, key, target).SendAsChaos(options ?? new MoveOptions(), progress, cancellation))
+            : throw new ArgumentException("Chaos' stream goes over plain TCP.", nameof(target));
+
     /// <summary>Asks another host what would prevent a domain's move there; nothing is changed. Errors: DomainGone, DomainProtected, DomainInvalidState, those of the transports.</summary>
     public MoveReport Compare(DomainKey key, MigrationTarget target, TimeSpan? connectTimeout = null, CancellationToken cancellation = default) =>
         During(key, "compare", () => new DomainMover(_host, Connector, Times, key, target).Compare(connectTimeout ?? new MoveOptions().ConnectTimeout, cancellation));

@@ -80,6 +80,13 @@ internal sealed class MoveChannel(MigrationLink link)
         Gather(frame);
     }
 
+    /// <summary>Sends bytes that are no frame, for a peer that knows none.</summary>
+    public void SendBare(ReadOnlySpan<byte> bytes)
+    {
+        Gather(bytes);
+        Flush();
+    }
+
     /// <summary>Sends some of the stream that can be said in short, likewise.</summary>
     public void SendRun(StreamRun run)
     {

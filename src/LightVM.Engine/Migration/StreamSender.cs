@@ -20,6 +20,7 @@ internal sealed class StreamSender : IStreamSink, IDisposable
     private readonly MoveChannel _channel;
     private readonly Bandwidth? _limit;
     private readonly Action _failed;
+    private readonly bool _isBare;
     private readonly SafeFileHandle _source;
     private readonly WakeFile _mark = new();
     private readonly Thread _pump;
@@ -31,8 +32,10 @@ internal sealed class StreamSender : IStreamSink, IDisposable
 
     /// <param name="bandwidth">Bytes a second; null for no limit.</param>
     /// <param name="failed">Called once when nothing can be sent any more: whoever writes should cease.</param>
-    public StreamSender(MoveChannel channel, long? bandwidth, Action failed)
+    /// <param name="isBare">Whether the stream goes without frames and without an end that is announced, as Chaos sends it.</param>
+    public StreamSender(MoveChannel channel, long? bandwidth, Action failed, bool isBare = false)
     {
+        _isBare = isBare;
         _channel = channel;
         _limit = bandwidth is { } limit ? new Bandwidth(limit) : null;
         _failed = failed;
@@ -101,8 +104,16 @@ internal sealed class StreamSender : IStreamSink, IDisposable
 
                 var count = ReadWords(buffer.AsSpan(MoveChannel.HeadSize));
                 if (count == 0) break;
-                hash.Append(buffer.AsSpan(MoveChannel.HeadSize, count));
-                frames.Take(buffer.AsSpan(0, MoveChannel.HeadSize + count));
+                if (_isBare)
+                {
+                    if (Waits(count)) _channel.SendBare(buffer.AsSpan(MoveChannel.HeadSize, count));
+                }
+                else
+                {
+                    hash.Append(buffer.AsSpan(MoveChannel.HeadSize, count));
+                    frames.Take(buffer.AsSpan(0, MoveChannel.HeadSize + count));
+                }
+
                 if (_givenUp.IsSet) return;
                 Interlocked.Add(ref _length, count);
                 if ((portion += count) >= Portion)
@@ -115,7 +126,7 @@ internal sealed class StreamSender : IStreamSink, IDisposable
             }
 
             frames.Flush();
-            if (_isWhole) _channel.Send(new StreamEnd(_length, hash.Value));
+            if (_isWhole && !_isBare) _channel.Send(new StreamEnd(_length, hash.Value));
         }
         catch (Exception error)
         {

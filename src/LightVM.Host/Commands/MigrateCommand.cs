@@ -5,6 +5,7 @@ using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Host.Output;
 using LightVM.Hosts;
+using LightVM.Hypervisor;
 using LightVM.Migration;
 
 namespace LightVM.Host.Commands;
@@ -26,13 +27,16 @@ internal static class MigrateCommand
         var resolve = new Option<bool>("--resolve") { Description = "Ask what has become of a move that ended undecided" };
         var keep = new Option<bool>("--keep") { Description = "With --resolve: ask nobody, the guest goes on here; certain that it does not run there" };
         var discard = new Option<bool>("--discard") { Description = "With --resolve: ask nobody, destroy what is left of it here" };
+        var chaos = new Option<bool>("--chaos") { Description = "Send it as Chaos does, over plain TCP: nobody says whether it goes on there" };
         var wait = new Option<bool>("-e") { Description = "Without effect, for scripts that were written for Chaos" };
-        var command = new Command("migrate", "Move a domain to another host while its guest runs") { domain, host, port, transport, peer, insecure, downtime, rounds, bandwidth, compare, resolve, keep, discard, wait };
+        var command = new Command("migrate", "Move a domain to another host while its guest runs") { domain, host, port, transport, peer, insecure, downtime, rounds, bandwidth, compare, resolve, keep, discard, chaos, wait };
         return line.Define(command, context =>
         {
             if ((context.Get(keep) || context.Get(discard)) && !context.Get(resolve)) throw new UsageException("--keep and --discard belong to --resolve.");
             if (context.Get(keep) && context.Get(discard)) throw new UsageException("--keep and --discard exclude each other.");
             if (context.Get(resolve) && (context.Get(compare) || context.Get(host) is not null)) throw new UsageException("--resolve asks the host that the domain was moved to, and compares nothing.");
+            if (context.Get(chaos) && (context.Get(compare) || context.Get(resolve))) throw new UsageException("Who takes what Chaos sends answers no questions: --chaos excludes --compare and --resolve.");
+            if (context.Get(chaos) && context.Get(transport) is not (null or MigrationTransport.Plain)) throw new UsageException("--chaos goes over plain TCP.");
             if (!context.Get(resolve) && context.Get(host) is null) throw new UsageException("Required argument missing: HOST.");
             if (context.Get(downtime) is < 1) throw new UsageException("--max-downtime must be at least 1.");
             if (context.Get(rounds) is < 0) throw new UsageException("--max-rounds must not be negative.");
@@ -44,7 +48,7 @@ internal static class MigrateCommand
                 var target = MigrationTarget.Parse(context.Get(host)!);
                 target = target with
                 {
-                    Transport = context.Get(transport) ?? target.Transport,
+                    Transport = context.Get(chaos) ? MigrationTransport.Plain : context.Get(transport) ?? target.Transport,
                     Port = context.Get(port) ?? target.Port,
                     PeerName = context.Get(peer) ?? target.PeerName,
                     Insecure = context.Get(insecure) || target.Insecure,
@@ -59,14 +63,16 @@ internal static class MigrateCommand
                     MaximumRounds = context.Get(rounds) ?? options.MaximumRounds,
                     Bandwidth = context.Get(bandwidth) is { } mib ? Math.Max(1, (long)(mib * (1 << 20))) : null,
                 };
-                return Move(context, lvm, found, target, options);
+                return Move(context, context.Get(chaos) ? lvm.Moves.SendAsChaos : lvm.Moves.Move, found, target, options);
             }
         });
     }
 
-    private static int Move(CommandContext context, LvmHost host, Domain domain, MigrationTarget target, MoveOptions options)
+    private delegate MoveResult Mover(DomainKey key, MigrationTarget target, MoveOptions? options, Action<MoveProgress>? progress, CancellationToken cancellation);
+
+    private static int Move(CommandContext context, Mover move, Domain domain, MigrationTarget target, MoveOptions options)
     {
-        var result = host.Moves.Move(domain.Key, target, options, progress => Say(context, progress), context.Cancellation);
+        var result = move(domain.Key, target, options, progress => Say(context, progress), context.Cancellation);
         foreach (var warning in result.Warnings) context.Session.Error.WriteLine($"lightvm: warning: {warning}.");
         context.Answer(json => WriteJson(json, result), text => text.WriteLine(string.Create(
             CultureInfo.InvariantCulture,

@@ -64,6 +64,18 @@ public sealed class MigrateCommandTests : IDisposable
     }
 
     [Fact]
+    public void What_is_sent_as_Chaos_does_is_taken_and_it_is_said_that_nobody_answers()
+    {
+        var run = _lightvm.Run("migrate", "--chaos", "web", "127.0.0.1", Port);
+        _stop.Cancel();
+        _serving.Join(); // it takes it, and says nothing
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("does not say whether it goes on there", run.Error, StringComparison.Ordinal);
+        Assert.Empty(Guests(_lightvm.Host));
+    }
+
+    [Fact]
     public void What_the_target_says_against_it_is_the_error_or_the_report()
     {
         using var other = new Lightvm();
@@ -97,6 +109,8 @@ public sealed class MigrateCommandTests : IDisposable
     [InlineData("not be negative", "web", "there", "--max-rounds", "-1")]
     [InlineData("--bandwidth", "web", "there", "--bandwidth", "0")]
     [InlineData("is no port", "web", "there", "70000")]
+    [InlineData("answers no questions", "web", "there", "--chaos", "--compare")]
+    [InlineData("plain TCP", "web", "there", "--chaos", "-t", "ssh")]
     [InlineData("WAY", "web", "there", "-t", "carrier-pigeon")]
     public void A_command_line_that_makes_no_sense_does_nothing(string why, params string[] words)
     {
@@ -112,6 +126,7 @@ public sealed class MigrateCommandTests : IDisposable
     [InlineData("DomainNotFound", "nobody", "plain://127.0.0.1:1")]
     [InlineData("ConnectionRefused", "web", "plain://127.0.0.1:1")]
     [InlineData("InsecureTransportRefused", "web", "plain://192.0.2.1")]
+    [InlineData("InsecureTransportRefused", "web", "192.0.2.1", "--chaos")]
     public void What_cannot_be_done_has_its_id(string id, params string[] words)
     {
         var run = _lightvm.Run(["migrate", "--json", .. words]);

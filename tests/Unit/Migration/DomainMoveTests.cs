@@ -355,6 +355,58 @@ public sealed class DomainMoveTests
         here.Dispose();
     }
 
+    [Theory]
+    [InlineData(GuestType.PV)]
+    [InlineData(GuestType.PVH)]
+    public void What_is_sent_as_Chaos_does_is_its_header_and_the_bare_stream_and_is_taken(GuestType type)
+    {
+        using var machines = new TwoMachines();
+        var domain = machines.Create(type);
+        var words = new MemoryStream();
+        machines.Serve = link =>
+        {
+            var buffer = new byte[4096];
+            for (int count; (count = link.Stream.Read(buffer)) > 0;) words.Write(buffer, 0, count);
+        };
+
+        var result = machines.Here.Moves.SendAsChaos(domain.Key, new MigrationTarget { Host = "there", Transport = MigrationTransport.Plain }, cancellation: TestContext.Current.CancellationToken);
+
+        machines.Settle();
+        var sent = words.ToArray();
+        var length = sent[6] | sent[7] << 8;
+        Assert.Equal([0x05, 0xCA, 1, 0, 0, 0], sent[..6]);
+        string[] known = ["name", "kernel", "ramdisk", "cmdline", "memory", "vcpus", "address_size", "paused", "vifs", "vbds", "xen"];
+        using var config = System.Text.Json.JsonDocument.Parse(sent.AsMemory(8, length));
+        Assert.Subset(known.ToHashSet(), config.RootElement.EnumerateObject().Select(member => member.Name).ToHashSet());
+        Assert.Equal("web", config.RootElement.GetProperty("name").GetString());
+        Assert.Equal([.. Enumerable.Repeat((byte)0xff, 8), .. "XENF"u8], sent[(8 + length)..(20 + length)]);
+        Assert.Equal(result.BytesSent, sent.Length - 8 - length);
+        Assert.Empty(TwoMachines.Find(machines.Here, domain.Uuid));
+        Assert.Empty(machines.Here.Moves.Undecided());
+
+        // And this is what our own receiver takes.
+        var (here, there) = MemoryLink.Pair(transport: "plain");
+        here.Stream.Write(sent);
+        here.CloseWriting();
+        using (there) machines.There.Moves.Serve(there, _ => { }, TestContext.Current.CancellationToken);
+        Assert.Equal(("web", DomainState.Blocked), machines.There.ListDomains().Where(each => each.Id != 0).Select(each => (each.Name, each.State)).Single());
+        here.Dispose();
+    }
+
+    [Theory]
+    [InlineData(5)]
+    [InlineData(2000)]
+    public void What_could_not_be_sent_as_Chaos_does_goes_on_here(int breaksAfter)
+    {
+        using var machines = new TwoMachines();
+        var domain = machines.Create();
+        machines.Line = _ => (breaksAfter, long.MaxValue);
+
+        Assert.Throws<LvmException>(() => machines.Here.Moves.SendAsChaos(domain.Key, new MigrationTarget { Host = "there", Transport = MigrationTransport.Plain }, cancellation: TestContext.Current.CancellationToken));
+
+        machines.AssertAlive(domain, machines.Here);
+    }
+
     /// <summary>The stream of a guest that was saved.</summary>
     private static byte[] StreamOf(string name)
     {
