@@ -74,24 +74,24 @@ public sealed class PoolDaemonProtocolTests
                     from budget in ArbMap.Default.GeneratorFor<int?>()
                     select new PoolDefinition { Name = name, Flavour = flavour, Minimum = minimum, Maximum = maximum, MemoryBudgetMiB = budget };
         var missed = from flavour in Flavours
-                    from console in ArbMap.Default.GeneratorFor<bool>()
-                    from odd in ArbMap.Default.GeneratorFor<bool>()
-                    from count in numbers
-                    select new ShellRequest
-                    {
-                        Type = flavour.Type,
-                        AddressSize = flavour.AddressSize,
-                        MemoryMiB = flavour.MemoryMiB,
-                        MaxMemoryMiB = flavour.MaxMemoryMiB,
-                        VcpuCount = flavour.VcpuCount,
-                        Kernel = flavour.Kernel,
-                        Ramdisk = flavour.Image,
-                        CommandLine = flavour.CommandLine,
-                        HasConsole = console,
-                        InterfaceCount = flavour.Bridges.Count,
-                        DiskCount = count,
-                        Bridges = odd ? null : flavour.Bridges,
-                    };
+                     from console in ArbMap.Default.GeneratorFor<bool>()
+                     from odd in ArbMap.Default.GeneratorFor<bool>()
+                     from count in numbers
+                     select new ShellRequest
+                     {
+                         Type = flavour.Type,
+                         AddressSize = flavour.AddressSize,
+                         MemoryMiB = flavour.MemoryMiB,
+                         MaxMemoryMiB = flavour.MaxMemoryMiB,
+                         VcpuCount = flavour.VcpuCount,
+                         Kernel = flavour.Kernel,
+                         Ramdisk = flavour.Image,
+                         CommandLine = flavour.CommandLine,
+                         HasConsole = console,
+                         InterfaceCount = flavour.Bridges.Count,
+                         DiskCount = count,
+                         Bridges = odd ? null : flavour.Bridges,
+                     };
         var requests = Gen.OneOf(
             missed.Select(shell => (PoolDaemonRequest)new PoolDaemonRequest.Missed(shell)),
             pools.Select(pool => (PoolDaemonRequest)new PoolDaemonRequest.Add(pool)),
