@@ -8,8 +8,8 @@ using LightVM.Pools;
 namespace LightVM.Hosts;
 
 /// <summary>
-/// Domains that were made before they were asked for. As long as the pool daemon runs, <see cref="LvmHost.CreateDomain"/> uses a shell by
-/// itself where one fits (<see cref="Domain.Creation"/> says so), and creates in full where none does.
+/// Domains that were made before they were asked for. Where shells wait, <see cref="LvmHost.CreateDomain"/> uses one by
+/// itself that fits (<see cref="Domain.Creation"/> says so), and creates in full where none does.
 /// </summary>
 public sealed class HostPools
 {
