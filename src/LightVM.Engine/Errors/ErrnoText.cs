@@ -14,13 +14,17 @@ public static class ErrnoText
     public const int EACCES = 13;
     public const int EBUSY = 16;
     public const int EEXIST = 17;
+    public const int ENODEV = 19;
     public const int ENOTDIR = 20;
     public const int EISDIR = 21;
     public const int EINVAL = 22;
+    public const int ENOTTY = 25;
     public const int ENOSPC = 28;
     public const int ENOSYS = 38;
     public const int EOPNOTSUPP = 95;
+    public const int ECONNABORTED = 103;
     public const int ENOBUFS = 105;
+    public const int ENOTCONN = 107;
 
     private static readonly Dictionary<int, string> Names = new()
     {
@@ -33,13 +37,17 @@ public static class ErrnoText
         [EACCES] = nameof(EACCES),
         [EBUSY] = nameof(EBUSY),
         [EEXIST] = nameof(EEXIST),
+        [ENODEV] = nameof(ENODEV),
         [ENOTDIR] = nameof(ENOTDIR),
         [EISDIR] = nameof(EISDIR),
         [EINVAL] = nameof(EINVAL),
+        [ENOTTY] = nameof(ENOTTY),
         [ENOSPC] = nameof(ENOSPC),
         [ENOSYS] = nameof(ENOSYS),
         [EOPNOTSUPP] = nameof(EOPNOTSUPP),
+        [ECONNABORTED] = nameof(ECONNABORTED),
         [ENOBUFS] = nameof(ENOBUFS),
+        [ENOTCONN] = nameof(ENOTCONN),
     };
 
     /// <summary>"ENOMEM, Cannot allocate memory"; "errno 123, …" for one without a name here.</summary>

@@ -87,6 +87,9 @@ public static class ErrorCatalog
         new(ErrorIds.ServiceNotFound, ErrorKind.NotFound, "Get-LvmService lists the services there are."),
         new(ErrorIds.ServiceFailure, ErrorKind.Failure, "See the service's log: journalctl -u lightvm-devd (or -poold), or the files in /var/log/lightvm."),
 
+        new(ErrorIds.NoxsUnavailable, ErrorKind.NotAvailable, "Start the noxs daemon (Start-LvmService noxsd, systemctl start lightvm-noxsd), or give the guest its devices by Xenstore."),
+        new(ErrorIds.NoxsFailure, ErrorKind.Failure, "See the log of the noxs daemon (journalctl -u lightvm-noxsd, or /var/log/lightvm/noxsd.log)."),
+
         new(ErrorIds.PoolNotFound, ErrorKind.NotFound, "Get-LvmPool (lightvm pool list) lists the pools there are."),
         new(ErrorIds.PoolExists, ErrorKind.Conflict, "Choose another name, change the pool with Set-LvmPool (lightvm pool set), or remove it first."),
         new(ErrorIds.PoolInvalid, ErrorKind.InvalidInput, "See about_LightVM for what the domains of a pool may have, and how minimum, maximum and memory budget go together."),

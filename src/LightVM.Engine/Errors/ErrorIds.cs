@@ -94,6 +94,10 @@ public static class ErrorIds
     public const string ServiceNotFound = nameof(ServiceNotFound);
     public const string ServiceFailure = nameof(ServiceFailure);
 
+    // Devices without a store.
+    public const string NoxsUnavailable = nameof(NoxsUnavailable);
+    public const string NoxsFailure = nameof(NoxsFailure);
+
     // Pools.
     public const string PoolNotFound = nameof(PoolNotFound);
     public const string PoolExists = nameof(PoolExists);

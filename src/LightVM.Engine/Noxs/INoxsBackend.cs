@@ -1,0 +1,40 @@
+namespace LightVM.Noxs;
+
+/// <summary>Where a guest finds a device: what its entry in the device page says.</summary>
+internal readonly record struct DevicePlace(uint Id, uint Grant, uint Port);
+
+/// <summary>
+/// Who has the other ends of guests' devices, be it the kernel or <c>lightvm noxsd</c>. A domain's devices go with the domain. Errors of all
+/// members: NoxsUnavailable, NoxsFailure, XenNotPrivileged, DomainGone.
+/// </summary>
+internal interface INoxsBackend : IDisposable
+{
+    /// <summary>Makes the device by which a guest is asked to power off, suspend, reboot. Errors: DeviceIdTaken.</summary>
+    DevicePlace CreateSysctl(ushort domain);
+
+    /// <summary>Attaches the guest's console. Errors: DeviceIdTaken.</summary>
+    /// <param name="ringGrant">The guest's reference of its ring, which the domain's builder seeds.</param>
+    /// <param name="port">The guest's port, which this domain may bind.</param>
+    void CreateConsole(ushort domain, uint ringGrant, uint port);
+
+    /// <summary>Makes an interface. Errors: DeviceIdTaken, BridgeNotFound, TooManyDevices.</summary>
+    DevicePlace CreateVif(ushort domain, uint id, in VifSettings settings);
+
+    /// <summary>Makes a disk. Errors: DeviceIdTaken, DiskNotFound, TooManyDevices.</summary>
+    DevicePlace CreateVbd(ushort domain, uint id, in VbdSettings settings);
+
+    /// <summary>Removes a device, whatever the guest says. Errors: DeviceNotFound.</summary>
+    void Destroy(DeviceType type, ushort domain, uint id);
+
+    /// <summary>The ids of a domain's devices of a type.</summary>
+    IReadOnlyList<uint> List(DeviceType type, ushort domain);
+
+    /// <summary>What an interface was made with. Errors: DeviceNotFound.</summary>
+    VifSettings QueryVif(ushort domain, uint id);
+
+    /// <summary>What a disk was made with. Errors: DeviceNotFound.</summary>
+    VbdSettings QueryVbd(ushort domain, uint id);
+
+    /// <summary>Asks a guest by its sysctl device, and does not wait for what it does. Errors: DeviceNotFound where it has none.</summary>
+    void RequestClose(ushort domain, CloseRequest request);
+}

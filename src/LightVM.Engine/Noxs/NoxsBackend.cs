@@ -1,0 +1,152 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using LightVM.Errors;
+using LightVM.Linux;
+using Microsoft.Win32.SafeHandles;
+
+namespace LightVM.Noxs;
+
+/// <summary>
+/// The ioctls of <c>/dev/xen/noxs_backend</c>, whoever provides them: over one open file, which is opened when it is first needed, and anew
+/// when the daemon behind it was restarted. Members may be called from several threads.
+/// </summary>
+internal sealed unsafe class NoxsBackend : INoxsBackend
+{
+    public const string DefaultPath = "/dev/xen/noxs_backend";
+
+    private readonly object _lock = new();
+    private readonly string _path;
+    private SafeFileHandle? _file;
+    private bool _disposed;
+
+    public NoxsBackend(string path = DefaultPath)
+    {
+        _path = path;
+    }
+
+    /// <summary>Whether there is a backend on this host.</summary>
+    public static bool IsThere => File.Exists(DefaultPath);
+
+    public DevicePlace CreateSysctl(ushort domain) => Create(new CreateArgument { Type = DeviceType.Sysctl, Frontend = domain });
+
+    public void CreateConsole(ushort domain, uint ringGrant, uint port) =>
+        Create(new CreateArgument { Type = DeviceType.Console, Frontend = domain, Grant = ringGrant, Port = port });
+
+    public DevicePlace CreateVif(ushort domain, uint id, in VifSettings settings) =>
+        Create(new CreateArgument { Type = DeviceType.Vif, Frontend = domain, Id = id, Settings = new DeviceSettings { Vif = settings } });
+
+    public DevicePlace CreateVbd(ushort domain, uint id, in VbdSettings settings) =>
+        Create(new CreateArgument { Type = DeviceType.Vbd, Frontend = domain, Id = id, Settings = new DeviceSettings { Vbd = settings } });
+
+    public void Destroy(DeviceType type, ushort domain, uint id)
+    {
+        var argument = new DestroyArgument { Type = type, Frontend = domain, Id = id };
+        Call(NoxsCalls.Destroy, ref argument, type, domain, id);
+    }
+
+    public IReadOnlyList<uint> List(DeviceType type, ushort domain)
+    {
+        var argument = new ListArgument { Type = type, Frontend = domain };
+        Call(NoxsCalls.List, ref argument, type, domain, null);
+        if (argument.Count > DevicePage.MaxDevices) throw new LvmException(ErrorIds.NoxsFailure, $"the noxs backend lists {argument.Count} devices of domain {domain}");
+        return new ReadOnlySpan<uint>(argument.Ids, (int)argument.Count).ToArray();
+    }
+
+    public VifSettings QueryVif(ushort domain, uint id) => Query(DeviceType.Vif, domain, id).Vif;
+
+    public VbdSettings QueryVbd(ushort domain, uint id) => Query(DeviceType.Vbd, domain, id).Vbd;
+
+    public void RequestClose(ushort domain, CloseRequest request)
+    {
+        var argument = new CloseArgument { Request = request, Domain = domain };
+        Call(NoxsCalls.GuestClose, ref argument, DeviceType.Sysctl, domain, null);
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _disposed = true;
+            _file?.Dispose();
+            _file = null;
+        }
+    }
+
+    private DevicePlace Create(CreateArgument argument)
+    {
+        Call(NoxsCalls.Create, ref argument, argument.Type, argument.Frontend, argument.Id);
+        return new DevicePlace(argument.Id, argument.Grant, argument.Port);
+    }
+
+    private DeviceSettings Query(DeviceType type, ushort domain, uint id)
+    {
+        var argument = new QueryArgument { Type = type, Frontend = domain, Id = id };
+        Call(NoxsCalls.Query, ref argument, type, domain, id);
+        return argument.Settings;
+    }
+
+    private void Call<T>(uint call, ref T argument, DeviceType type, ushort domain, uint? id)
+        where T : unmanaged
+    {
+        var sent = argument;
+        for (var again = true; ; again = false)
+        {
+            var file = Opened();
+            int errno;
+            fixed (T* pointer = &argument)
+                errno = Libc.DeviceControl(file, call, pointer) >= 0 ? 0 : Marshal.GetLastPInvokeError();
+            if (errno == 0) return;
+            // The daemon that this file led to has ended, and saw nothing of the call: there may be another by now.
+            if (again && errno == ErrnoText.ENOTCONN)
+            {
+                Forget(file);
+                argument = sent;
+                continue;
+            }
+
+            throw Failure(errno, type, domain, id);
+        }
+    }
+
+    private SafeFileHandle Opened()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_file is not null) return _file;
+            var file = Libc.Open(_path, Libc.OpenReadWrite | Libc.OpenCloseOnExec);
+            if (file >= 0) return _file = new SafeFileHandle(file, ownsHandle: true);
+            var errno = Marshal.GetLastPInvokeError();
+            throw errno is ErrnoText.EACCES or ErrnoText.EPERM
+                ? new LvmException(ErrorIds.XenNotPrivileged, $"'{_path}' cannot be opened") { Errno = errno }
+                : new LvmException(ErrorIds.NoxsUnavailable, $"'{_path}' cannot be opened") { Errno = errno };
+        }
+    }
+
+    private void Forget(SafeFileHandle file)
+    {
+        lock (_lock)
+        {
+            if (_file == file) _file = null;
+            file.Dispose();
+        }
+    }
+
+    private static LvmException Failure(int errno, DeviceType type, ushort domain, uint? id)
+    {
+        var device = $"{type.ToString().ToLowerInvariant()}{(id is { } number ? $" {number}" : "")} of domain {domain}";
+        return errno switch
+        {
+            ErrnoText.EPERM or ErrnoText.EACCES => new LvmException(ErrorIds.XenNotPrivileged, "the noxs backend serves only those with CAP_SYS_ADMIN") { Errno = errno },
+            ErrnoText.ESRCH => new LvmException(ErrorIds.DomainGone, $"the noxs backend finds no domain {domain}") { Errno = errno },
+            ErrnoText.EEXIST => new LvmException(ErrorIds.DeviceIdTaken, $"there is a {device} already") { Errno = errno },
+            ErrnoText.ENOENT => new LvmException(ErrorIds.DeviceNotFound, $"there is no {device}") { Errno = errno },
+            ErrnoText.ENODEV when type == DeviceType.Vif => new LvmException(ErrorIds.BridgeNotFound, $"the noxs backend finds no bridge for {device}") { Errno = errno },
+            ErrnoText.ENODEV when type == DeviceType.Vbd => new LvmException(ErrorIds.DiskNotFound, $"the noxs backend finds no block device for {device}") { Errno = errno },
+            ErrnoText.ENOSPC => new LvmException(ErrorIds.TooManyDevices, $"domain {domain} has {DevicePage.MaxDevices} devices already") { Errno = errno },
+            ErrnoText.EOPNOTSUPP => new LvmException(ErrorIds.DeviceUnsupported, $"the noxs backend has no {type.ToString().ToLowerInvariant()}") { Errno = errno },
+            ErrnoText.ENOTCONN or ErrnoText.ECONNABORTED => new LvmException(ErrorIds.NoxsUnavailable, "the noxs backend has ended") { Errno = errno },
+            _ => new LvmException(ErrorIds.NoxsFailure, $"the noxs backend failed with {device}") { Errno = errno },
+        };
+    }
+}
