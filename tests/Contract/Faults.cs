@@ -164,7 +164,9 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
 
     public void Publish(DomainPublication publication) => inner.Publish(publication);
 
-    public void PublishShell(DomainPublication publication, bool hasKernel) => inner.PublishShell(publication, hasKernel);
+    public void PublishRings(DomainPublication publication) => inner.PublishRings(publication);
+
+    public void PublishShell(DomainPublication publication) => inner.PublishShell(publication);
 
     public void PublishAs(DomainPublication publication, DomainPublication shell, IReadOnlyList<NetworkDevice> changed) => inner.PublishAs(publication, shell, changed);
 

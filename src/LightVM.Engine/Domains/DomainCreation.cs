@@ -53,18 +53,18 @@ internal sealed class DomainCreation
     /// <summary>Somebody else may have published the same name at the same moment.</summary>
     private static readonly Step RequireOwnName = new("name", c => DomainNames.RequireFreeAsKnown(c._hypervisor, c._directory, c._config.Name, c.Key)) { IsSilent = true };
 
+    private static readonly Step Publish = new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish());
+
+    private static readonly Step AwaitBackends = new("backends", c => { if (c._devices.Count > 0) c._bus.AwaitBackends(c.Key, c._devices, c._patience, c._cancellation); });
+
+    private static readonly Step Start = new("start", c =>
+    {
+        c._beforeStart?.Invoke(c.Key);
+        if (!c._config.Paused) c._hypervisor.Unpause(c._id);
+    });
+
     /// <summary>A domain that has all it needs, published and started.</summary>
-    private static readonly Step[] Finish =
-    [
-        new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish()),
-        RequireOwnName,
-        new("backends", c => { if (c._devices.Count > 0) c._bus.AwaitBackends(c.Key, c._devices, c._patience, c._cancellation); }),
-        new("start", c =>
-        {
-            c._beforeStart?.Invoke(c.Key);
-            if (!c._config.Paused) c._hypervisor.Unpause(c._id);
-        }),
-    ];
+    private static readonly Step[] Finish = [Publish, RequireOwnName, AwaitBackends, Start];
 
     private static readonly Step[] Load =
     [
@@ -81,11 +81,23 @@ internal sealed class DomainCreation
 
     private static readonly Step[] Restore = [.. Begin, ReadSaved, .. Finish];
 
+    /// <summary>The guest of a domain that comes from elsewhere stands still until this is done: what can be done before the last of it has come is.</summary>
+    private static readonly Step[] Receive =
+    [
+        .. Begin,
+        Publish,
+        RequireOwnName,
+        AwaitBackends,
+        ReadSaved,
+        new("rings", c => c._directory.PublishRings(c.Publication())),
+        Start,
+    ];
+
     /// <summary>A shell is published under a name that says what it is, and stays paused.</summary>
     private static readonly Step[] Shelve =
     [
-        new("publish", c => c._directory.PublishShell(c.Publication(), hasKernel: c._rings != default), c => c.Unpublish()),
-        new("backends", c => { if (c._devices.Count > 0) c._bus.AwaitBackends(c.Key, c._devices, c._patience, c._cancellation); }),
+        new("publish", c => c._directory.PublishShell(c.Publication()), c => c.Unpublish()),
+        AwaitBackends,
     ];
 
     /// <summary>The tables by which shells of each kind are made.</summary>
@@ -282,11 +294,15 @@ internal sealed class DomainCreation
         return shell with { Id = creation._id, Ports = creation._ports, Rings = creation._rings, Vifs = creation._config.Vifs };
     }
 
-    /// <summary>The same for a domain that was saved, here or elsewhere.</summary>
+    /// <summary>The same for a domain that was saved.</summary>
     /// <param name="saved">Its memory and vCPUs: a file that stands at the begin of a migration stream, or a pipe.</param>
     /// <param name="beforeStart">Called when all is there but the start; where it throws, all of it is undone.</param>
     public static (DomainKey Key, CreationRecord Record) Run(CreationHost host, DomainConfig config, SafeFileHandle saved, Action<DomainKey>? beforeStart, CancellationToken cancellation) =>
-        Run(host, config, "restore", () => (settled, devices) => new DomainCreation(host, settled, devices, default, default, cancellation) { _saved = saved, _beforeStart = beforeStart }, [Restore], cancellation);
+        Run(host, config, saved, beforeStart, Restore, cancellation);
+
+    /// <summary>The same for one that comes from elsewhere, of which the last comes when its guest stands still there.</summary>
+    public static (DomainKey Key, CreationRecord Record) RunArriving(CreationHost host, DomainConfig config, SafeFileHandle coming, Action<DomainKey> beforeStart, CancellationToken cancellation) =>
+        Run(host, config, coming, beforeStart, Receive, cancellation);
 
     /// <summary>Checks whether a domain could be made here now, and settles its devices, which are given back: what <see cref="Run(CreationHost, DomainConfig, CancellationToken)"/> begins with.</summary>
     public static void Check(CreationHost host, DomainConfig config)
@@ -296,6 +312,9 @@ internal sealed class DomainCreation
         var (settled, devices) = Settle(host.Bus, config);
         host.Bus.Release(settled.Uuid!.Value, devices);
     }
+
+    private static (DomainKey Key, CreationRecord Record) Run(CreationHost host, DomainConfig config, SafeFileHandle saved, Action<DomainKey>? beforeStart, Step[] steps, CancellationToken cancellation) =>
+        Run(host, config, "restore", () => (settled, devices) => new DomainCreation(host, settled, devices, default, default, cancellation) { _saved = saved, _beforeStart = beforeStart }, [steps], cancellation);
 
     private static (DomainKey Key, CreationRecord Record) Run(
         CreationHost host,

@@ -78,14 +78,20 @@ public interface IDomainDirectory : IDisposable
     /// <summary>How many nodes a guest may have in the store; null where the store does not say.</summary>
     int? FindNodeQuota();
 
-    /// <summary>Publishes a new domain: all of its nodes at once or none, and introduces it to the store.</summary>
+    /// <summary>
+    /// Publishes a new domain: all of its nodes at once or none, and introduces it to the store. One that has no rings yet, for its guest is still
+    /// to come, is introduced with them.
+    /// </summary>
     void Publish(DomainPublication publication);
+
+    /// <summary>Publishes the rings of a domain that had none when it was published, and introduces it to the store.</summary>
+    void PublishRings(DomainPublication publication);
 
     /// <summary>
     /// Publishes a shell, which has no configuration yet: all that its guest will look for, but for the rings of one that has no kernel,
     /// which is not introduced either.
     /// </summary>
-    void PublishShell(DomainPublication publication, bool hasKernel);
+    void PublishShell(DomainPublication publication);
 
     /// <summary>Makes of a shell the domain that it becomes: with its name, its configuration, and what else is different.</summary>
     /// <param name="shell">What was published of it.</param>

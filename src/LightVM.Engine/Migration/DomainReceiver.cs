@@ -38,7 +38,7 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
                 using var stream = new StreamReceiver(channel, HighestPfn(config), isBare: true);
                 try
                 {
-                    var (key, record) = DomainCreation.Run(host.ForCreation, config, stream.Handle, _ => stream.Complete(), cancellation);
+                    var (key, record) = DomainCreation.RunArriving(host.ForCreation, config, stream.Handle, _ => stream.Complete(), cancellation);
                     log($"{link.PeerName}: domain '{config.Name}' goes on here (id {key.Id}): {stream.Length >> 10} KiB in {record.Duration.TotalMilliseconds:0} ms, as Chaos sends it");
                 }
                 catch (LvmException error) when (error.ErrorId == ErrorIds.RestoreFailure && stream.Problem is { } cause)
@@ -170,7 +170,7 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
         CreationRecord record;
         try
         {
-            (key, record) = DomainCreation.Run(host.ForCreation, config, stream.Handle, _ => commitment = AwaitGo(out go), cancellation);
+            (key, record) = DomainCreation.RunArriving(host.ForCreation, config, stream.Handle, _ => commitment = AwaitGo(out go), cancellation);
         }
         catch (Exception error)
         {
@@ -187,21 +187,25 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
         // From here on it is here, whatever happens.
         var start = Stopwatch.GetElapsedTime(go);
         CrashPoint.Reach(MoveCrashPoints.TargetStarted);
-        try
-        {
-            commitment!.Finish();
-            channel.Send(new Running(key.Id, start));
-            CrashPoint.Reach(MoveCrashPoints.TargetSentRunning);
-        }
-        catch (LvmException error)
-        {
-            // The other side will ask.
-            log($"{channel.Link.PeerName}: it could not be told that domain '{config.Name}' goes on here: {error.Problem}");
-        }
+        Try(() => channel.Send(new Running(key.Id, start)), "it could not be told"); // then it will ask
+        CrashPoint.Reach(MoveCrashPoints.TargetSentRunning);
+        Try(commitment!.Finish, "it could not be noted"); // then whoever finds the note sees that it has run
 
         log($"{channel.Link.PeerName}: domain '{config.Name}' goes on here (id {key.Id}): {stream.Length >> 10} KiB in {record.Duration.TotalMilliseconds:0} ms, started within {start.TotalMilliseconds:0.0} ms");
         host.AwaitReturn(key, config, offer.DevicesInUse, cancellation);
         return true;
+
+        void Try(Action tell, string failed)
+        {
+            try
+            {
+                tell();
+            }
+            catch (LvmException error)
+            {
+                log($"{channel.Link.PeerName}: {failed} that domain '{config.Name}' goes on here: {error.Problem}");
+            }
+        }
 
         Commitment AwaitGo(out long at)
         {

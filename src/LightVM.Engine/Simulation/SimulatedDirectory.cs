@@ -79,13 +79,18 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
             if (publication.FormerUuid is { } former) _entries.Remove(former);
         }
 
+        if (publication.Rings != default) PublishRings(publication);
+    }
+
+    public void PublishRings(DomainPublication publication)
+    {
         lock (machine.Lock) machine.Require(publication.Key.Id, "publish").HasConsole = publication.Config.Console;
     }
 
-    public void PublishShell(DomainPublication publication, bool hasKernel)
+    public void PublishShell(DomainPublication publication)
     {
         lock (_lock) _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, null);
-        if (!hasKernel) return;
+        if (publication.Rings == default) return;
         lock (machine.Lock) machine.Require(publication.Key.Id, "publish").HasConsole = true;
     }
 

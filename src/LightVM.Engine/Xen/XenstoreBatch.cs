@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Text;
 
 namespace LightVM.Xen;
@@ -73,6 +74,17 @@ internal sealed class XenstoreBatch
     public void Remove(string path)
     {
         Begin(XenstoreMessage.Remove, path);
+        End();
+    }
+
+    /// <summary>Tells the store of a guest's ring. It belongs to no transaction.</summary>
+    public void Introduce(uint domain, ulong ringFrame, uint port)
+    {
+        Begin(XenstoreMessage.Introduce, domain.ToString(CultureInfo.InvariantCulture));
+        Append(ringFrame.ToString(CultureInfo.InvariantCulture));
+        AppendNul();
+        Append(port.ToString(CultureInfo.InvariantCulture));
+        AppendNul();
         End();
     }
 
@@ -153,6 +165,7 @@ internal enum XenstoreMessage : uint
     Unwatch = 5,
     TransactionStart = 6,
     TransactionEnd = 7,
+    Introduce = 8,
     GetDomainPath = 10,
     Write = 11,
     Remove = 13,

@@ -111,12 +111,6 @@ internal sealed partial class XenstoreClient : IDisposable
         }
     }
 
-    /// <summary>Tells the store of a guest's ring.</summary>
-    public void Introduce(uint domain, ulong ringFrame, uint port)
-    {
-        if (!Introduce(_handle, domain, (nuint)ringFrame, port)) throw Failure($"introduce domain {domain}", null, Marshal.GetLastPInvokeError());
-    }
-
     /// <summary>Tells the store that a guest runs again which it has seen suspended.</summary>
     public void NoteResumed(uint domain)
     {
@@ -187,10 +181,6 @@ internal sealed partial class XenstoreClient : IDisposable
     [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_transaction_end", SetLastError = true)]
     [return: MarshalAs(UnmanagedType.U1)]
     private static partial bool EndTransaction(Handle handle, uint transaction, [MarshalAs(UnmanagedType.U1)] bool abort);
-
-    [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_introduce_domain", SetLastError = true)]
-    [return: MarshalAs(UnmanagedType.U1)]
-    private static partial bool Introduce(Handle handle, uint domain, nuint ringFrame, uint port);
 
     [LibraryImport(NativeLibraries.Store, EntryPoint = "xs_resume_domain", SetLastError = true)]
     [return: MarshalAs(UnmanagedType.U1)]

@@ -199,7 +199,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
                 if (publication.FormerUuid is { } former) _entries.Remove(former);
             }
 
-            _store.Introduce(publication.Key.Id, publication.Rings.StoreFrame, publication.Ports.StorePort);
+            if (publication.Rings != default) Introduce(publication);
         }
         catch
         {
@@ -208,14 +208,21 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         }
     }
 
-    public void PublishShell(DomainPublication publication, bool hasKernel)
+    public void PublishRings(DomainPublication publication)
+    {
+        var nodes = new XenstoreBatch();
+        WriteRings(nodes, publication);
+        _pipeline.Apply(nodes);
+    }
+
+    public void PublishShell(DomainPublication publication)
     {
         var nodes = new XenstoreBatch();
         WriteNodes(nodes, publication);
         try
         {
             _pipeline.Commit(nodes);
-            if (hasKernel) _store.Introduce(publication.Key.Id, publication.Rings.StoreFrame, publication.Ports.StorePort);
+            if (publication.Rings != default) Introduce(publication);
         }
         catch
         {
@@ -245,12 +252,10 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         if (publication.MemoryKiB != shell.MemoryKiB) nodes.Write($"{root}/memory/target", Text(publication.MemoryKiB));
         for (var vcpu = publication.Vcpus; vcpu < shell.Vcpus; vcpu++) nodes.Write($"{root}/cpu/{vcpu}/availability", "offline");
         foreach (var device in changed) XenstoreDeviceNodes.WriteAddress(nodes, key.Id, device);
-        var gotKernel = publication.Rings != shell.Rings;
-        if (gotKernel)
+        if (publication.Rings != shell.Rings)
         {
-            nodes.Write($"{root}/store/ring-ref", Text(publication.Rings.StoreFrame));
-            if (publication.HasConsole) nodes.Write($"{root}/console/ring-ref", Text(publication.Rings.ConsoleFrame));
-            else nodes.Remove($"{root}/console");
+            if (!publication.HasConsole) nodes.Remove($"{root}/console");
+            WriteRings(nodes, publication);
         }
 
         lock (_lock)
@@ -263,7 +268,6 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         }
 
         _pipeline.Apply(nodes);
-        if (gotKernel) _store.Introduce(key.Id, publication.Rings.StoreFrame, publication.Ports.StorePort);
         if (publication.FormerUuid is null) WriteStartTimeSoon(publication);
     }
 
@@ -378,6 +382,22 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         nodes.Write($"{vm}/name", domain.Name);
         nodes.Write($"{vm}/uuid", domain.Key.Uuid.ToString());
         WriteFormer(nodes, domain);
+    }
+
+    /// <summary>What is not known before there is a guest, and the introduction of that.</summary>
+    private static void WriteRings(XenstoreBatch nodes, DomainPublication domain)
+    {
+        var root = $"/local/domain/{domain.Key.Id}";
+        nodes.Write($"{root}/store/ring-ref", Text(domain.Rings.StoreFrame));
+        if (domain.HasConsole) nodes.Write($"{root}/console/ring-ref", Text(domain.Rings.ConsoleFrame));
+        nodes.Introduce(domain.Key.Id, domain.Rings.StoreFrame, domain.Ports.StorePort);
+    }
+
+    private void Introduce(DomainPublication domain)
+    {
+        var introduction = new XenstoreBatch();
+        introduction.Introduce(domain.Key.Id, domain.Rings.StoreFrame, domain.Ports.StorePort);
+        _pipeline.Apply(introduction);
     }
 
     private static void WriteFormer(XenstoreBatch nodes, DomainPublication domain)
