@@ -77,7 +77,7 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
         suspension.LeaveSuspended(); // it goes on here only when the target says that it never will there
         CrashPoint.Reach(MoveCrashPoints.SourceNoted);
         var running = HandOver(channel, words, suspension, handOver);
-        var downtime = Stopwatch.GetElapsedTime(suspension.SuspendedAt!.Value);
+        var downtime = Stopwatch.GetElapsedTime(suspension.SuspendedAt!.Value) - running.Since;
         CrashPoint.Reach(MoveCrashPoints.SourceRunning);
 
         // It runs there: here is only what is left of it.
@@ -224,22 +224,25 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
 
     /// <summary>Tells the target to let the guest run, and learns whether it does. Where it never will, the guest goes on here.</summary>
     /// <returns>Also the connection on which that was learnt: the target waits there to hear that nothing is left here.</returns>
-    private (uint? Id, TimeSpan? Start, MoveChannel Answered) HandOver(MoveChannel channel, TargetWords words, GuestSuspension suspension, HandOver handOver)
+    private (uint? Id, TimeSpan? Start, TimeSpan Since, MoveChannel Answered) HandOver(MoveChannel channel, TargetWords words, GuestSuspension suspension, HandOver handOver)
     {
         // Nobody gives up now: that would only leave it undecided.
         try
         {
-            words.BeginNext();
+            var begin = Stopwatch.GetTimestamp();
             channel.Send(new Go(_ticket));
             CrashPoint.Reach(MoveCrashPoints.SourceSentGo);
             var running = words.AwaitRunning(times.Running);
-            return (running.Id, running.Start, channel);
+            // It cannot have run for longer than from the word on that it may.
+            var since = running.Since < TimeSpan.Zero ? TimeSpan.Zero : running.Since;
+            var most = Stopwatch.GetElapsedTime(begin);
+            return (running.Id, running.Start, since < most ? since : most, channel);
         }
         catch (LvmException error)
         {
             channel.Link.Abort();
             var fate = new MoveResolver(host, connect, times).AskPatiently(handOver, out var other);
-            if (fate.Fate == MoveFate.Committed) return (fate.Id, null, other);
+            if (fate.Fate == MoveFate.Committed) return (fate.Id, null, TimeSpan.Zero, other);
             other.Link.Dispose();
             if (fate.Fate == MoveFate.Unknown) throw MoveResolver.Forgotten(handOver);
             suspension.GoOn();

@@ -164,13 +164,13 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
         var config = DomainConfig.From(draft);
         channel.Link.Stream.ReadTimeout = (int)times.Stream.TotalMilliseconds;
         using var stream = new StreamReceiver(channel, HighestPfn(config));
-        var go = 0L;
+        var (heard, started) = (0L, 0L);
         Commitment? commitment = null;
         DomainKey key;
         CreationRecord record;
         try
         {
-            (key, record) = DomainCreation.RunArriving(host.ForCreation, config, stream.Handle, _ => commitment = AwaitGo(out go), cancellation);
+            (key, record) = DomainCreation.RunArriving(host.ForCreation, config, stream.Handle, _ => commitment = AwaitGo(), cancellation);
         }
         catch (Exception error)
         {
@@ -185,9 +185,9 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
         }
 
         // From here on it is here, whatever happens.
-        var start = Stopwatch.GetElapsedTime(go);
+        var start = Stopwatch.GetElapsedTime(heard, started);
         CrashPoint.Reach(MoveCrashPoints.TargetStarted);
-        Try(() => channel.Send(new Running(key.Id, start)), "it could not be told"); // then it will ask
+        Try(() => channel.Send(new Running(key.Id, start, Stopwatch.GetElapsedTime(started))), "it could not be told"); // then it will ask
         CrashPoint.Reach(MoveCrashPoints.TargetSentRunning);
         Try(commitment!.Finish, "it could not be noted"); // then whoever finds the note sees that it has run
 
@@ -207,7 +207,7 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
             }
         }
 
-        Commitment AwaitGo(out long at)
+        Commitment AwaitGo()
         {
             stream.Complete();
             CrashPoint.Reach(MoveCrashPoints.TargetReceived);
@@ -215,10 +215,13 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
             channel.Send(new Ready());
             CrashPoint.Reach(MoveCrashPoints.TargetSentReady);
             var word = channel.Receive(Go.Read);
-            at = Stopwatch.GetTimestamp();
+            heard = Stopwatch.GetTimestamp();
             CrashPoint.Reach(MoveCrashPoints.TargetHeardGo);
             if (word.Ticket != offer.Ticket) throw channel.Invalid("its word to let the guest run is for another move");
-            return journal.Commit(offer.Ticket);
+            var decided = journal.Commit(offer.Ticket);
+            // It is started next. When that returns, the guest may have had the processor for a while.
+            started = Stopwatch.GetTimestamp();
+            return decided;
         }
     }
 

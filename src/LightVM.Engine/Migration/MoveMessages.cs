@@ -174,17 +174,22 @@ internal sealed record Go(Guid Ticket) : IMoveMessage
 
 /// <summary>The guest runs at the target.</summary>
 /// <param name="Id">Its id there.</param>
-/// <param name="Start">The time between the target's hearing that it may and the guest's running.</param>
-internal sealed record Running(uint Id, TimeSpan Start) : IMoveMessage
+/// <param name="Start">From Go to the guest's start.</param>
+/// <param name="Since">From there to this word: the guest has run for as long.</param>
+internal sealed record Running(uint Id, TimeSpan Start, TimeSpan Since) : IMoveMessage
 {
     public static MoveFrame Frame => MoveFrame.Running;
 
-    public static Running Read(JsonElement json) => new(json.GetProperty("id").GetUInt32(), TimeSpan.FromMicroseconds(json.GetProperty("start").GetInt64()));
+    public static Running Read(JsonElement json) => new(
+        json.GetProperty("id").GetUInt32(),
+        TimeSpan.FromMicroseconds(json.GetProperty("start").GetInt64()),
+        TimeSpan.FromMicroseconds(json.TryGetProperty("since", out var since) ? since.GetInt64() : 0)); // not all say that
 
     public void Write(Utf8JsonWriter json)
     {
         json.WriteNumber("id", Id);
         json.WriteNumber("start", (long)Start.TotalMicroseconds);
+        json.WriteNumber("since", (long)Since.TotalMicroseconds);
     }
 }
 

@@ -25,7 +25,7 @@ public sealed record MoveResult
     /// <summary>From the connection's beginning to the guest's end here.</summary>
     public required TimeSpan TotalTime { get; init; }
 
-    /// <summary>How long the guest stood still, as seen from here: from its suspension to the word that it runs there.</summary>
+    /// <summary>How long the guest stood still, as seen from here: from its suspension to the word that it runs there, less the time that it had run by then.</summary>
     public required TimeSpan Downtime { get; init; }
 
     /// <summary>The part of it that the target needed to start the guest; null where it was not heard.</summary>

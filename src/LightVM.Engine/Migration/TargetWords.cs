@@ -9,7 +9,8 @@ namespace LightVM.Migration;
 internal sealed class TargetWords : IDisposable
 {
     private readonly MoveChannel _channel;
-    private Task _word;
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Task<Running> _running;
     private TaskCompletionSource? _mark;
 
     public TargetWords(MoveChannel channel)
@@ -17,11 +18,11 @@ internal sealed class TargetWords : IDisposable
         _channel = channel;
         // As long as the stream takes: whoever waits says how long.
         channel.Link.Stream.ReadTimeout = Timeout.Infinite;
-        _word = Start(ReceiveReady);
+        _running = Task.Factory.StartNew(Listen, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     /// <summary>Calls when the target has said something, or can say nothing more, although it has not got all yet.</summary>
-    public void WhenHeard(Action heard) => _word.ContinueWith(_ =>
+    public void WhenHeard(Action heard) => _ready.Task.ContinueWith(_ =>
     {
         try
         {
@@ -34,10 +35,10 @@ internal sealed class TargetWords : IDisposable
     }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
 
     /// <summary>Whether the target has said something, or can say nothing more.</summary>
-    public bool HasSpoken => _word.IsCompleted;
+    public bool HasSpoken => _ready.Task.IsCompleted;
 
     /// <summary>Why the target has given up; null where it has not.</summary>
-    public LvmException? TryHear() => _word is { IsFaulted: true, Exception.InnerException: LvmException error } ? error : null;
+    public LvmException? TryHear() => _ready.Task is { IsFaulted: true, Exception.InnerException: LvmException error } ? error : null;
 
     /// <summary>Has a mark sent, and waits until the target has worked off everything before it. Errors: as those of <see cref="Await"/>.</summary>
     public void AwaitMark(Action send, TimeSpan patience, CancellationToken cancellation)
@@ -45,35 +46,47 @@ internal sealed class TargetWords : IDisposable
         var mark = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Volatile.Write(ref _mark, mark);
         send();
-        var first = Task.WhenAny(mark.Task, _word);
+        var first = Task.WhenAny(mark.Task, _ready.Task);
         Wait(first, patience, "not worked off what it was sent", cancellation);
         if (first.Result == mark.Task) return;
-        Wait(_word, TimeSpan.Zero, "", cancellation);
+        Wait(_ready.Task, TimeSpan.Zero, "", cancellation);
         throw _channel.Invalid("it says that it has all before it can");
     }
 
     /// <summary>Waits until the target has all. Errors: what it says, those of the link, ConnectionTimeout, OperationCancelled.</summary>
-    public void Await(TimeSpan patience, CancellationToken cancellation) => Wait(_word, patience, "not said that it has all", cancellation);
+    public void Await(TimeSpan patience, CancellationToken cancellation) => Wait(_ready.Task, patience, "not said that it has all", cancellation);
 
-    /// <summary>Begins to listen for the word that the guest runs.</summary>
-    public void BeginNext() => _word = Start(() => _channel.Receive(Running.Read));
-
-    /// <summary>Waits for it. Errors: as those of <see cref="Await"/>.</summary>
+    /// <summary>Waits for the word that the guest runs. Errors: as those of <see cref="Await"/>.</summary>
     public Running AwaitRunning(TimeSpan patience)
     {
-        var word = (Task<Running>)_word;
-        Wait(word, patience, "not said whether the guest runs there", CancellationToken.None);
-        return word.Result;
+        Wait(_running, patience, "not said whether the guest runs there", CancellationToken.None);
+        return _running.Result;
     }
 
     /// <summary>Cuts the link where the target still might say something.</summary>
     public void Dispose()
     {
-        if (!_word.IsCompleted) _channel.Link.Abort();
-        ((IAsyncResult)_word).AsyncWaitHandle.WaitOne();
+        if (!_running.IsCompleted) _channel.Link.Abort();
+        ((IAsyncResult)_running).AsyncWaitHandle.WaitOne();
     }
 
-    private Ready ReceiveReady()
+    private Running Listen()
+    {
+        try
+        {
+            ReceiveReady();
+        }
+        catch (Exception error)
+        {
+            _ready.SetException(error);
+            throw;
+        }
+
+        _ready.SetResult();
+        return _channel.Receive(Running.Read);
+    }
+
+    private void ReceiveReady()
     {
         while (true)
         {
@@ -81,7 +94,8 @@ internal sealed class TargetWords : IDisposable
             switch (type)
             {
                 case MoveFrame.Ready:
-                    return _channel.ReceiveBody(type, length, _ => new Ready());
+                    _channel.ReceiveBody(type, length, _ => new Ready());
+                    return;
                 case MoveFrame.Marked when Interlocked.Exchange(ref _mark, null) is { } mark:
                     _channel.ReceiveBody(type, length, Marked.Read);
                     mark.SetResult();
@@ -91,8 +105,6 @@ internal sealed class TargetWords : IDisposable
             }
         }
     }
-
-    private static Task<T> Start<T>(Func<T> read) => Task.Factory.StartNew(read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private void Wait(Task word, TimeSpan patience, string what, CancellationToken cancellation)
     {
