@@ -4,33 +4,13 @@ using LightVM.Hosts;
 
 namespace LightVM.Bench;
 
-internal sealed record DevicesSuiteOptions
-{
-    public required string Kernel { get; init; }
-
-    public required string Bridge { get; init; }
-
-    public required IReadOnlyList<int> Others { get; init; }
-
-    public required int Samples { get; init; }
-
-    public required int ProcessSamples { get; init; }
-
-    public required int Blocks { get; init; }
-
-    public required int PauseMs { get; init; }
-
-    /// <summary>The folder of the programs in C (bench/baseline).</summary>
-    public required string Programs { get; init; }
-
-    public required string Lightvm { get; init; }
-}
-
 /// <summary>
 /// Guests with devices on a real Xen: created and destroyed by the engine, the bare C loop and xl, beside the store traffic that their
 /// devices need. The device daemon of this build serves the first two; in a part of each block, xl as well.
 /// </summary>
-internal sealed class DevicesSuite(DevicesSuiteOptions options)
+/// <param name="bridge">The bridge that the guests' interfaces join.</param>
+/// <param name="lightvm">The executable, whose daemons serve the guests.</param>
+internal sealed class DevicesSuite(SuiteOptions options, string bridge, string lightvm)
 {
     private const int MemoryMiB = 4;
 
@@ -60,12 +40,12 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
         output.Create();
         using var image = new DiskImage();
         using var bare = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs);
-        using var withInterface = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs, new GuestDevices(options.Bridge, null));
-        using var withDisk = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs, new GuestDevices(options.Bridge, image.Path));
+        using var withInterface = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs, new GuestDevices(bridge, null));
+        using var withDisk = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs, new GuestDevices(bridge, image.Path));
         using var host = LvmHost.OpenXen();
-        if (!host.Devices.ListBridges().Contains(options.Bridge))
+        if (!host.Devices.ListBridges().Contains(bridge))
         {
-            Results.Progress($"there is no bridge {options.Bridge}: guests with devices are left out");
+            Results.Progress($"there is no bridge {bridge}: guests with devices are left out");
             return;
         }
 
@@ -78,14 +58,14 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
         var crowd = new Crowd(host, withInterface);
         try
         {
-            using (new DaemonProcess(options.Lightvm, ["devd"], log))
+            using (new DaemonProcess(lightvm, ["devd"], log))
             {
                 foreach (var variant in variants) Warm(variant, host);
             }
 
             foreach (var others in options.Others)
             {
-                using (new DaemonProcess(options.Lightvm, ["devd"], log))
+                using (new DaemonProcess(lightvm, ["devd"], log))
                 {
                     Results.Progress($"{others} others: starting them");
                     crowd.Grow(others, _results);
@@ -94,12 +74,12 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
 
                 for (var block = 0; block < options.Blocks; block++)
                 {
-                    using (new DaemonProcess(options.Lightvm, ["devd"], log))
+                    using (new DaemonProcess(lightvm, ["devd"], log))
                     {
                         foreach (var variant in variants) RunBlock(variant, variant.Contenders, times, block, others);
                     }
 
-                    using (new DaemonProcess(options.Lightvm, ["devd", "--all"], log))
+                    using (new DaemonProcess(lightvm, ["devd", "--all"], log))
                     {
                         foreach (var variant in variants) RunBlock(variant, variant.WithoutScripts, times, block, others);
                     }
@@ -112,7 +92,7 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
         {
             foreach (var variant in variants) variant.Dispose();
             Results.Progress("removing the others");
-            using (new DaemonProcess(options.Lightvm, ["devd"], log)) crowd.Remove();
+            using (new DaemonProcess(lightvm, ["devd"], log)) crowd.Remove();
             _results.Write(output, "devices");
         }
     }
@@ -189,12 +169,8 @@ internal sealed class DevicesSuite(DevicesSuiteOptions options)
 
     private void RunBlock(Variant variant, List<IContender> contenders, ActivityTimes times, int block, int others)
     {
-        for (var i = 0; i < contenders.Count; i++)
+        foreach (var (contender, count) in options.Turns(contenders, block))
         {
-            var contender = contenders[(i + block) % contenders.Count]; // each begins once
-            var samples = contender.IsProcess ? options.ProcessSamples : options.Samples;
-            var count = samples * (block + 1) / options.Blocks - samples * block / options.Blocks;
-            if (count == 0) continue;
             Results.Progress($"{others} others, block {block + 1}/{options.Blocks}: {count} with {variant.Name} by {contender.Name}");
             if (!contender.IsProcess) contender.Create(1, (_, _) => { });
             times.Clear();

@@ -5,32 +5,12 @@ using LightVM.Hypervisor;
 
 namespace LightVM.Bench;
 
-internal sealed record ImagesSuiteOptions
-{
-    public required string Kernel { get; init; }
-
-    public required IReadOnlyList<int> Others { get; init; }
-
-    public required int Samples { get; init; }
-
-    public required int ProcessSamples { get; init; }
-
-    public required int Blocks { get; init; }
-
-    public required int PauseMs { get; init; }
-
-    /// <summary>The folder of the programs in C (bench/baseline).</summary>
-    public required string Programs { get; init; }
-
-    /// <summary>Where images are saved: on a disk, for in memory it costs nothing to write them through.</summary>
-    public required string Folder { get; init; }
-}
-
 /// <summary>
 /// Guests that are saved and restored on a real Xen, by the engine, the bare C loop and xl, in turns. Each guest is new, is checkpointed
 /// (saved, and goes on), saved, restored and destroyed.
 /// </summary>
-internal sealed class ImagesSuite(ImagesSuiteOptions options)
+/// <param name="folder">Where images are saved: on a disk, for in memory it costs nothing to write them through.</param>
+internal sealed class ImagesSuite(SuiteOptions options, string folder)
 {
     private const int SmallMiB = 4;
     private const int LargeMiB = 64;
@@ -51,7 +31,7 @@ internal sealed class ImagesSuite(ImagesSuiteOptions options)
         using var pvh = new GuestFiles(options.Kernel, SmallMiB, options.PauseMs, type: GuestType.PVH);
         using var host = LvmHost.OpenXen();
         using var times = new ActivityTimes();
-        var image = Path.Combine(options.Folder, $"lightvm-bench-{Environment.ProcessId}.image");
+        var image = Path.Combine(folder, $"lightvm-bench-{Environment.ProcessId}.image");
         var variants = new[] { small, large, pvh }.Select(files => new Variant(files, host, times, options.Programs, image)).ToArray();
         var crowd = new Crowd(host, small);
         try
@@ -80,12 +60,8 @@ internal sealed class ImagesSuite(ImagesSuiteOptions options)
 
     private void RunBlock(Variant variant, int block, int others)
     {
-        for (var i = 0; i < variant.Contenders.Count; i++)
+        foreach (var (contender, count) in options.Turns(variant.Contenders, block))
         {
-            var contender = variant.Contenders[(i + block) % variant.Contenders.Count]; // each begins once
-            var samples = contender.IsProcess ? options.ProcessSamples : options.Samples;
-            var count = samples * (block + 1) / options.Blocks - samples * block / options.Blocks;
-            if (count == 0) continue;
             Results.Progress($"{others} others, block {block + 1}/{options.Blocks}: {count} of {variant.Name} by {contender.Name}");
             if (!contender.IsProcess) contender.Create(1, (_, _) => { });
             contender.Create(count, (series, milliseconds) => _results.Sample($"{series}-{variant.Name}", others, milliseconds));

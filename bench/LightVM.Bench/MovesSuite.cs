@@ -8,27 +8,9 @@ using LightVM.Xen;
 
 namespace LightVM.Bench;
 
-internal sealed record MovesSuiteOptions
-{
-    public required string Kernel { get; init; }
-
-    /// <summary>The other host, which serves moves over TLS and logins over ssh, and has a Xen and a device daemon as this one.</summary>
-    public required string Target { get; init; }
-
-    public required int Samples { get; init; }
-
-    public required int ProcessSamples { get; init; }
-
-    public required int Blocks { get; init; }
-
-    public required int PauseMs { get; init; }
-
-    /// <summary>The folder of the programs in C (bench/baseline).</summary>
-    public required string Programs { get; init; }
-}
-
 /// <summary>Guests that move from the Xen that runs here to another, by the engine over TLS and over ssh and by xl over ssh, in turns.</summary>
-internal sealed class MovesSuite(MovesSuiteOptions options)
+/// <param name="target">The other host, which serves moves over TLS and logins over ssh, and has a Xen and a device daemon as this one.</param>
+internal sealed class MovesSuite(SuiteOptions options, string target)
 {
     private const int SmallMiB = 4;
     private const int LargeMiB = 64;
@@ -70,23 +52,19 @@ internal sealed class MovesSuite(MovesSuiteOptions options)
     {
         var list = new List<IContender>
         {
-            new MovedEngineContender(host, files, new MigrationTarget { Host = options.Target }),
-            new MovedEngineContender(host, files, new MigrationTarget { Host = options.Target, Transport = MigrationTransport.Ssh }),
+            new MovedEngineContender(host, files, new MigrationTarget { Host = target }),
+            new MovedEngineContender(host, files, new MigrationTarget { Host = target, Transport = MigrationTransport.Ssh }),
         };
         if (files.Type == GuestType.PV) return list;
         list.Add(bare);
-        if (XlContender.Find() is { } xl) list.Add(new MovedXlContender(xl, Path.Combine(options.Programs, "timed"), files, options.Target));
+        if (XlContender.Find() is { } xl) list.Add(new MovedXlContender(xl, options.Timed, files, target));
         return list;
     }
 
     private void RunBlock(string name, List<IContender> contenders, int block)
     {
-        for (var i = 0; i < contenders.Count; i++)
+        foreach (var (contender, count) in options.Turns(contenders, block))
         {
-            var contender = contenders[(i + block) % contenders.Count]; // each begins once
-            var samples = contender.IsProcess ? options.ProcessSamples : options.Samples;
-            var count = samples * (block + 1) / options.Blocks - samples * block / options.Blocks;
-            if (count == 0) continue;
             Results.Progress($"block {block + 1}/{options.Blocks}: {count} of {name} by {contender.Name}");
             contender.Create(count, (series, milliseconds) => _results.Sample($"{series}-{name}", 0, milliseconds));
         }

@@ -8,35 +8,13 @@ using LightVM.Pools;
 
 namespace LightVM.Bench;
 
-internal sealed record PoolsSuiteOptions
-{
-    public required string Kernel { get; init; }
-
-    public required IReadOnlyList<int> Others { get; init; }
-
-    public required int Samples { get; init; }
-
-    public required int ProcessSamples { get; init; }
-
-    public required int Blocks { get; init; }
-
-    public required int PauseMs { get; init; }
-
-    /// <summary>The folder of the programs in C (bench/baseline).</summary>
-    public required string Programs { get; init; }
-
-    /// <summary>Where the guest is saved that snapshots are made of: on a disk, for Linux cannot write a guest's memory to every file system.</summary>
-    public required string Folder { get; init; }
-
-    /// <summary>The executable, whose pool daemon makes the shells.</summary>
-    public required string Lightvm { get; init; }
-}
-
 /// <summary>
 /// Guests that are made of shells, of the three kinds, beside those that are made in full, by the engine, the bare C loop and xl, with more
 /// and more guests running; then many at once, by several threads.
 /// </summary>
-internal sealed class PoolsSuite(PoolsSuiteOptions options)
+/// <param name="folder">Where the guest is saved that snapshots are made of: on a disk, for Linux cannot write a guest's memory to every file system.</param>
+/// <param name="lightvm">The executable, whose pool daemon makes the shells.</param>
+internal sealed class PoolsSuite(SuiteOptions options, string folder, string lightvm)
 {
     private const int MemoryMiB = 4;
     private const int AtOnce = 200;
@@ -50,11 +28,11 @@ internal sealed class PoolsSuite(PoolsSuiteOptions options)
         output.Create();
         using var files = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs);
         using var host = LvmHost.OpenXen();
-        var image = Path.Combine(options.Folder, $"lightvm-bench-{Environment.ProcessId}.image");
+        var image = Path.Combine(folder, $"lightvm-bench-{Environment.ProcessId}.image");
         var log = Path.Combine(output.FullName, "poold.log");
-        var contenders = new List<IContender> { new BaselineContender(Path.Combine(options.Programs, "baseline"), files), new EngineContender(host, files) };
-        foreach (var kind in Enum.GetValues<ShellKind>()) contenders.Add(new PoolContender(host, files, kind, () => new DaemonProcess(options.Lightvm, ["poold"], log), image));
-        if (XlContender.Find() is { } xl) contenders.Add(new XlContender(xl, Path.Combine(options.Programs, "timed"), files));
+        var contenders = new List<IContender> { new BaselineContender(options.Baseline, files), new EngineContender(host, files) };
+        foreach (var kind in Enum.GetValues<ShellKind>()) contenders.Add(new PoolContender(host, files, kind, () => new DaemonProcess(lightvm, ["poold"], log), image));
+        if (XlContender.Find() is { } xl) contenders.Add(new XlContender(xl, options.Timed, files));
         var crowd = new Crowd(host, files);
         try
         {
@@ -87,12 +65,8 @@ internal sealed class PoolsSuite(PoolsSuiteOptions options)
 
     private void RunBlock(List<IContender> contenders, int block, int others)
     {
-        for (var i = 0; i < contenders.Count; i++)
+        foreach (var (contender, count) in options.Turns(contenders, block))
         {
-            var contender = contenders[(i + block) % contenders.Count]; // each begins once
-            var samples = contender.IsProcess ? options.ProcessSamples : options.Samples;
-            var count = samples * (block + 1) / options.Blocks - samples * block / options.Blocks;
-            if (count == 0) continue;
             Results.Progress($"{others} others, block {block + 1}/{options.Blocks}: {count} by {contender.Name}");
             if (!contender.IsProcess) contender.Create(1, (_, _) => { });
             contender.Create(count, (series, milliseconds) => _results.Sample(series, others, milliseconds));
@@ -142,7 +116,7 @@ internal sealed class PoolsSuite(PoolsSuiteOptions options)
         _results.Figure($"memory-engine-added-{others}", Memory.OwnMiB() - ownBefore, "MiB", Bound.Below(64));
         foreach (var daemon in new[] { "poold", "devd" })
         {
-            using var process = new DaemonProcess(options.Lightvm, [daemon], Path.ChangeExtension(log, $".{daemon}.log"));
+            using var process = new DaemonProcess(lightvm, [daemon], Path.ChangeExtension(log, $".{daemon}.log"));
             host.ListDomains();
             Thread.Sleep(2000); // it has looked at all that there are
             _results.Figure($"memory-{daemon}-{others}", process.ResidentMiB, "MiB", Bound.Below(64));

@@ -16,77 +16,30 @@ var blocks = new Option<int>("--blocks") { Description = "Blocks in which the se
 var pause = new Option<int>("--pause") { Description = "Milliseconds between two operations", DefaultValueFactory = _ => 100 };
 var cmdlet = new Option<FileInfo?>("--cmdlet") { Description = "cmdlet.ps1" };
 var xen = new Command("xen", "Creation, destruction and listing on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, lightvm, pwsh, module, cmdlet };
-xen.SetAction(arguments => new XenSuite(new XenSuiteOptions
-{
-    Kernel = arguments.GetRequiredValue(kernel).FullName,
-    Others = arguments.GetRequiredValue(others).Split(',').Select(int.Parse).Order().ToArray(),
-    Samples = arguments.GetValue(samples),
-    ProcessSamples = arguments.GetValue(processSamples),
-    Blocks = arguments.GetValue(blocks),
-    PauseMs = arguments.GetValue(pause),
-    Baseline = arguments.GetRequiredValue(baseline).FullName,
-    Lightvm = arguments.GetValue(lightvm)?.FullName,
-    Pwsh = arguments.GetValue(pwsh)?.FullName,
-    Module = arguments.GetRequiredValue(module),
-    CmdletScript = arguments.GetValue(cmdlet)?.FullName,
-}).Run(arguments.GetRequiredValue(output)));
+xen.SetAction(arguments => new XenSuite(
+    OptionsOf(arguments),
+    arguments.GetValue(lightvm)?.FullName,
+    arguments.GetValue(pwsh)?.FullName,
+    arguments.GetRequiredValue(module),
+    arguments.GetValue(cmdlet)?.FullName).Run(arguments.GetRequiredValue(output)));
 
 var bridge = new Option<string>("--bridge") { Description = "The bridge that the guests' interfaces join", DefaultValueFactory = _ => "xenbr0" };
 var daemon = new Option<FileInfo>("--lightvm") { Description = "The executable lightvm, whose daemons serve the guests", Required = true };
 var devices = new Command("devices", "Guests with devices on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, daemon, bridge };
-devices.SetAction(arguments => new DevicesSuite(new DevicesSuiteOptions
-{
-    Kernel = arguments.GetRequiredValue(kernel).FullName,
-    Bridge = arguments.GetRequiredValue(bridge),
-    Others = arguments.GetRequiredValue(others).Split(',').Select(int.Parse).Order().ToArray(),
-    Samples = arguments.GetValue(samples),
-    ProcessSamples = arguments.GetValue(processSamples),
-    Blocks = arguments.GetValue(blocks),
-    PauseMs = arguments.GetValue(pause),
-    Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
-    Lightvm = arguments.GetRequiredValue(daemon).FullName,
-}).Run(arguments.GetRequiredValue(output)));
+devices.SetAction(arguments => new DevicesSuite(
+    OptionsOf(arguments), arguments.GetRequiredValue(bridge), arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
 
 var folder = new Option<DirectoryInfo>("--folder") { Description = "Where images are saved", DefaultValueFactory = _ => new DirectoryInfo("/var/tmp") };
 var images = new Command("images", "Saved guests on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, folder };
-images.SetAction(arguments => new ImagesSuite(new ImagesSuiteOptions
-{
-    Kernel = arguments.GetRequiredValue(kernel).FullName,
-    Others = arguments.GetRequiredValue(others).Split(',').Select(int.Parse).Order().ToArray(),
-    Samples = arguments.GetValue(samples),
-    ProcessSamples = arguments.GetValue(processSamples),
-    Blocks = arguments.GetValue(blocks),
-    PauseMs = arguments.GetValue(pause),
-    Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
-    Folder = arguments.GetRequiredValue(folder).FullName,
-}).Run(arguments.GetRequiredValue(output)));
+images.SetAction(arguments => new ImagesSuite(OptionsOf(arguments), arguments.GetRequiredValue(folder).FullName).Run(arguments.GetRequiredValue(output)));
 
 var target = new Option<string>("--target") { Description = "The host that guests move to: a peer that serves moves over TLS, and logins over ssh", Required = true };
 var moves = new Command("moves", "Guests that move from the Xen that runs here to another") { kernel, target, baseline, processSamples, blocks, pause };
-moves.SetAction(arguments => new MovesSuite(new MovesSuiteOptions
-{
-    Kernel = arguments.GetRequiredValue(kernel).FullName,
-    Target = arguments.GetRequiredValue(target),
-    Samples = arguments.GetValue(samples),
-    ProcessSamples = arguments.GetValue(processSamples),
-    Blocks = arguments.GetValue(blocks),
-    PauseMs = arguments.GetValue(pause),
-    Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
-}).Run(arguments.GetRequiredValue(output)));
+moves.SetAction(arguments => new MovesSuite(OptionsOf(arguments), arguments.GetRequiredValue(target)).Run(arguments.GetRequiredValue(output)));
 
 var pools = new Command("pools", "Guests made of shells on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, daemon, folder };
-pools.SetAction(arguments => new PoolsSuite(new PoolsSuiteOptions
-{
-    Kernel = arguments.GetRequiredValue(kernel).FullName,
-    Others = arguments.GetRequiredValue(others).Split(',').Select(int.Parse).Order().ToArray(),
-    Samples = arguments.GetValue(samples),
-    ProcessSamples = arguments.GetValue(processSamples),
-    Blocks = arguments.GetValue(blocks),
-    PauseMs = arguments.GetValue(pause),
-    Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
-    Folder = arguments.GetRequiredValue(folder).FullName,
-    Lightvm = arguments.GetRequiredValue(daemon).FullName,
-}).Run(arguments.GetRequiredValue(output)));
+pools.SetAction(arguments => new PoolsSuite(
+    OptionsOf(arguments), arguments.GetRequiredValue(folder).FullName, arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
 
 var simulated = new Command("simulated", "Listing 1,000 simulated domains");
 simulated.SetAction(arguments => SimulatedSuite.Run(arguments.GetValue(samples), arguments.GetRequiredValue(output)));
@@ -97,3 +50,14 @@ starts.SetAction(arguments => StartSuite.Run(
 
 foreach (var suite in new[] { xen, devices, images, pools, moves, simulated, starts }) root.Subcommands.Add(suite);
 return root.Parse(args).Invoke();
+
+SuiteOptions OptionsOf(ParseResult arguments) => new()
+{
+    Kernel = arguments.GetRequiredValue(kernel).FullName,
+    Others = (arguments.GetValue(others) ?? "0").Split(',').Select(int.Parse).Order().ToArray(),
+    Samples = arguments.GetValue(samples),
+    ProcessSamples = arguments.GetValue(processSamples),
+    Blocks = arguments.GetValue(blocks),
+    PauseMs = arguments.GetValue(pause),
+    Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
+};

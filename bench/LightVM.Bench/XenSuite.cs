@@ -5,36 +5,13 @@ using LightVM.Hosts;
 
 namespace LightVM.Bench;
 
-internal sealed record XenSuiteOptions
-{
-    public required string Kernel { get; init; }
-
-    public required IReadOnlyList<int> Others { get; init; }
-
-    public required int Samples { get; init; }
-
-    public required int ProcessSamples { get; init; }
-
-    public required int Blocks { get; init; }
-
-    public required int PauseMs { get; init; }
-
-    public required string Baseline { get; init; }
-
-    public required string? Lightvm { get; init; }
-
-    public required string? Pwsh { get; init; }
-
-    public required string Module { get; init; }
-
-    public required string? CmdletScript { get; init; }
-}
-
 /// <summary>
-/// Creation, destruction and listing on a real Xen, with more and more guests beside. All contenders take turns in short blocks, so
-/// that whatever drifts (the machine's load, the store's memory) hits each alike; the figures that count are ratios within one run.
+/// Creation, destruction and listing on a real Xen, with more and more guests beside. All contenders take turns in short blocks: the figures
+/// that count are ratios within one run.
 /// </summary>
-internal sealed class XenSuite(XenSuiteOptions options)
+/// <param name="lightvm">The executable; left out where there is none.</param>
+/// <param name="pwsh">Likewise PowerShell, which runs the script (cmdlet.ps1) with the module.</param>
+internal sealed class XenSuite(SuiteOptions options, string? lightvm, string? pwsh, string module, string? cmdletScript)
 {
     private const int MemoryMiB = 4;
 
@@ -45,10 +22,9 @@ internal sealed class XenSuite(XenSuiteOptions options)
         using var work = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs);
         using var host = LvmHost.OpenXen();
         var contenders = new List<IContender> { new BaselineContender(options.Baseline, work), new EngineContender(host, work) };
-        var timed = Path.Combine(Path.GetDirectoryName(options.Baseline)!, "timed");
-        if (XlContender.Find() is { } xl) contenders.Add(new XlContender(xl, timed, work));
-        if (options.Lightvm is not null) contenders.Add(new LightvmContender(options.Lightvm, timed, work));
-        if (options.Pwsh is not null && options.CmdletScript is not null) contenders.Add(new CmdletContender(options.Pwsh, options.CmdletScript, options.Module, work));
+        if (XlContender.Find() is { } xl) contenders.Add(new XlContender(xl, options.Timed, work));
+        if (lightvm is not null) contenders.Add(new LightvmContender(lightvm, options.Timed, work));
+        if (pwsh is not null && cmdletScript is not null) contenders.Add(new CmdletContender(pwsh, cmdletScript, module, work));
 
         var crowd = new Crowd(host, work);
         if (host.ListDomains().Count > 1) Results.Progress("guests are running already; they are not counted among the others");
@@ -77,12 +53,8 @@ internal sealed class XenSuite(XenSuiteOptions options)
 
     private void RunBlock(List<IContender> contenders, int block, int others)
     {
-        for (var i = 0; i < contenders.Count; i++)
+        foreach (var (contender, count) in options.Turns(contenders, block))
         {
-            var contender = contenders[(i + block) % contenders.Count]; // each begins once
-            var samples = contender.IsProcess ? options.ProcessSamples : options.Samples;
-            var count = samples * (block + 1) / options.Blocks - samples * block / options.Blocks;
-            if (count == 0) continue;
             Results.Progress($"{others} others, block {block + 1}/{options.Blocks}: {count} by {contender.Name}");
             // Warm means warm: what the others did meanwhile, the engine has to learn first (the bare C loop warms up by itself).
             if (!contender.IsProcess) contender.Create(1, (_, _) => { });
