@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.RegularExpressions;
 using LightVM.Configuration;
 using LightVM.Devices;
@@ -7,42 +6,10 @@ using LightVM.Services;
 
 namespace LightVM.Unit.Host.Devices;
 
-/// <summary>The daemon's unit and its man page against the program.</summary>
-public sealed partial class PackagingTests
+/// <summary>The daemon's man page against the program.</summary>
+public sealed partial class ManPageTests
 {
-    private static readonly string Unit = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "packaging", "systemd", "lightvm-devd.service"));
     private static readonly string Page = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "man", "lightvm-devd.8")).Replace("\\-", "-", StringComparison.Ordinal);
-
-    [Fact]
-    public void Systemd_understands_the_unit()
-    {
-        Assert.SkipUnless(File.Exists("/usr/bin/systemd-analyze"), "there is no systemd-analyze here");
-        var folder = Directory.CreateTempSubdirectory("lightvm-unit-").FullName;
-        try
-        {
-            // What it would miss on a machine where nothing is installed.
-            var unit = Path.Combine(folder, "lightvm-devd.service");
-            File.WriteAllText(unit, Installed().Replace(Unit, "/bin/true"));
-            using var verify = Process.Start(new ProcessStartInfo("/usr/bin/systemd-analyze", ["verify", "--man=no", unit]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
-            var complaints = verify.StandardError.ReadToEnd();
-            verify.WaitForExit();
-
-            Assert.DoesNotContain("lightvm-devd.service", complaints, StringComparison.Ordinal);
-            Assert.Equal(0, verify.ExitCode);
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
-    }
-
-    [Fact]
-    public void The_unit_starts_the_daemon_and_waits_for_its_word()
-    {
-        Assert.Matches(@"(?m)^ExecStart=\S+/lightvm devd$", Unit);
-        Assert.Contains("\nType=notify\n", Unit, StringComparison.Ordinal);
-        Assert.Contains("\nRuntimeDirectoryPreserve=yes\n", Unit, StringComparison.Ordinal); // other processes' files are in it, too
-    }
 
     [Fact]
     public void The_man_page_has_every_option_and_every_request()
@@ -76,7 +43,4 @@ public sealed partial class PackagingTests
 
     [GeneratedRegex("\"([a-z]+)\":")]
     private static partial Regex AnyMember();
-
-    [GeneratedRegex(@"/usr/local/lib/lightvm/lightvm\b")]
-    private static partial Regex Installed();
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using System.Text.RegularExpressions;
 using LightVM.Configuration;
@@ -9,41 +8,10 @@ using LightVM.Services;
 
 namespace LightVM.Unit.Pools;
 
-/// <summary>The pool daemon's unit and its man page against the program.</summary>
-public sealed partial class PoolPackagingTests
+/// <summary>The pool daemon's man page against the program.</summary>
+public sealed partial class PoolManPageTests
 {
-    private static readonly string Unit = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "packaging", "systemd", PoolDaemonService.Unit));
     private static readonly string Page = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "man", "lightvm-poold.8")).Replace("\\-", "-", StringComparison.Ordinal);
-
-    [Fact]
-    public void Systemd_understands_the_unit()
-    {
-        Assert.SkipUnless(File.Exists("/usr/bin/systemd-analyze"), "there is no systemd-analyze here");
-        var folder = Directory.CreateTempSubdirectory("lightvm-unit-").FullName;
-        try
-        {
-            var unit = Path.Combine(folder, PoolDaemonService.Unit);
-            File.WriteAllText(unit, Unit.Replace("/usr/local/lib/lightvm/lightvm", "/bin/true", StringComparison.Ordinal));
-            using var verify = Process.Start(new ProcessStartInfo("/usr/bin/systemd-analyze", ["verify", "--man=no", unit]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
-            var complaints = verify.StandardError.ReadToEnd();
-            verify.WaitForExit();
-
-            Assert.DoesNotContain(PoolDaemonService.Unit, complaints, StringComparison.Ordinal);
-            Assert.Equal(0, verify.ExitCode);
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
-    }
-
-    [Fact]
-    public void The_unit_starts_the_daemon_and_waits_for_its_word()
-    {
-        Assert.Matches(@"(?m)^ExecStart=\S+/lightvm poold$", Unit);
-        Assert.Contains("\nType=notify\n", Unit, StringComparison.Ordinal);
-        Assert.Contains("\nRuntimeDirectoryPreserve=yes\n", Unit, StringComparison.Ordinal); // other processes' files are in it, too
-    }
 
     [Fact]
     public void The_man_page_has_every_option_and_every_request_and_answer()
