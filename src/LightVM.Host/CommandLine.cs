@@ -53,6 +53,7 @@ internal sealed class CommandLine
             PoolCommand.Make(this),
             DevdCommand.Make(this),
             PooldCommand.Make(this),
+            NoxsdCommand.Make(this),
             ConfigCommand.Make(this),
             ScriptCommand.Make(this),
         ];

@@ -17,6 +17,9 @@ internal sealed record ConsoleSource
     /// <summary>Whether the domain is still there.</summary>
     public required Func<bool> Exists { get; init; }
 
+    /// <summary>Whether a daemon fills the spool by itself, and the device file is only for what is typed.</summary>
+    public bool IsWrittenElsewhere { get; init; }
+
     /// <summary>Where Xen's own client locks consoles.</summary>
     public string LockFolder { get; init; } = ConsoleLock.DefaultDirectory;
 

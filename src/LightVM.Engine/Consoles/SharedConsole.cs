@@ -181,6 +181,12 @@ internal sealed unsafe class SharedConsole
     private void TakeOver()
     {
         CloseFile(ref _pump);
+        if (_source.IsWrittenElsewhere)
+        {
+            if (_spool.IsRemoved || !_source.Exists()) EndRemoved();
+            return;
+        }
+
         while (true)
         {
             if (_spool.TryLock())

@@ -85,7 +85,7 @@ public static class ErrorCatalog
 
         new(ErrorIds.DeviceDaemonUnavailable, ErrorKind.NotAvailable, "Start the device daemon (Start-LvmService devd, systemctl start lightvm-devd)."),
         new(ErrorIds.ServiceNotFound, ErrorKind.NotFound, "Get-LvmService lists the services there are."),
-        new(ErrorIds.ServiceFailure, ErrorKind.Failure, "See the service's log: journalctl -u lightvm-devd (or -poold), or the files in /var/log/lightvm."),
+        new(ErrorIds.ServiceFailure, ErrorKind.Failure, "See the service's log: journalctl -u lightvm-devd (or -poold, -noxsd), or the files in /var/log/lightvm."),
 
         new(ErrorIds.NoxsUnavailable, ErrorKind.NotAvailable, "Start the noxs daemon (Start-LvmService noxsd, systemctl start lightvm-noxsd), or give the guest its devices by Xenstore."),
         new(ErrorIds.NoxsFailure, ErrorKind.Failure, "See the log of the noxs daemon (journalctl -u lightvm-noxsd, or /var/log/lightvm/noxsd.log)."),

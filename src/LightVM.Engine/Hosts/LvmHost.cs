@@ -72,7 +72,7 @@ public sealed class LvmHost : IDisposable
         try
         {
             var directory = XenstoreDirectory.Open();
-            return new LvmHost(hypervisor, directory, directory.OpenDeviceBus(), new ImageCache(), _ => (new PoolDaemonClient(), [new DeviceDaemonService(), new PoolDaemonService()]));
+            return new LvmHost(hypervisor, directory, directory.OpenDeviceBus(), new ImageCache(), _ => (new PoolDaemonClient(), [new DeviceDaemonService(), new PoolDaemonService(), new NoxsDaemonService()]));
         }
         catch
         {

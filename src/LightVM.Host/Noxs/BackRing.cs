@@ -1,0 +1,64 @@
+namespace LightVM.Host.Noxs;
+
+/// <summary>
+/// This side of a ring (xen/io/ring.h): the guest's page, in which requests and responses share slots. Indexes run freely; what the guest
+/// writes is read once, and checked. Every request that was taken is answered before the next look, so that the shared index of responses
+/// tells where a daemon goes on that comes after this one.
+/// </summary>
+internal unsafe struct BackRing
+{
+    /// <summary>Slots of a ring of one page, with requests of net (12 and 8 bytes).</summary>
+    public const int NetSlots = 256;
+
+    private const int HeaderSize = 64;
+
+    private readonly uint* _page; // req_prod, req_event, rsp_prod, rsp_event
+    private readonly int _slotSize;
+    private readonly uint _slots;
+    private uint _next;
+    private uint _answered;
+
+    /// <param name="page">The guest's page.</param>
+    /// <param name="slotSize">Bytes of the larger of request and response.</param>
+    /// <param name="slots">A power of two.</param>
+    public BackRing(IntPtr page, int slotSize, int slots)
+    {
+        _page = (uint*)page;
+        _slotSize = slotSize;
+        _slots = (uint)slots;
+        _next = _answered = Volatile.Read(ref _page[2]);
+    }
+
+    /// <summary>Requests that wait; more than there are slots where the guest's index is none.</summary>
+    public readonly uint Waiting => Volatile.Read(ref _page[0]) - _next;
+
+    public readonly uint Slots => _slots;
+
+    /// <summary>Where the next request is, which the guest may still change: it is to be copied.</summary>
+    public readonly byte* Request(uint ahead) => Slot(_next + ahead);
+
+    /// <summary>Goes on behind requests.</summary>
+    public void Take(uint count) => _next += count;
+
+    /// <summary>Where the next response goes.</summary>
+    public byte* NextResponse() => Slot(_answered++);
+
+    /// <summary>Shows the guest all responses. Whether it wants to be notified.</summary>
+    public readonly bool Push()
+    {
+        var before = _page[2];
+        Volatile.Write(ref _page[2], _answered); // after the responses
+        Interlocked.MemoryBarrier();
+        return _answered - Volatile.Read(ref _page[3]) < _answered - before;
+    }
+
+    /// <summary>Asks to be notified of the next request, and gives how many are there by now.</summary>
+    public readonly uint AskForMore()
+    {
+        Volatile.Write(ref _page[1], _next + 1);
+        Interlocked.MemoryBarrier();
+        return Waiting;
+    }
+
+    private readonly byte* Slot(uint index) => (byte*)_page + HeaderSize + (index & (_slots - 1)) * (uint)_slotSize;
+}

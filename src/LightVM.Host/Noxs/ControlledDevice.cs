@@ -1,0 +1,151 @@
+using LightVM.Host.Devices;
+using LightVM.Noxs;
+
+namespace LightVM.Host.Noxs;
+
+/// <summary>How connecting a device ended.</summary>
+internal enum Connecting
+{
+    Done,
+
+    /// <summary>The host is not ready: it is tried again.</summary>
+    Later,
+
+    /// <summary>What the guest offers cannot be used.</summary>
+    Refused,
+}
+
+/// <summary>
+/// A device with a control page. The page is the guest's to write: what is in it is read once for each use, and this side's own state is
+/// never read back from there.
+/// </summary>
+internal abstract unsafe class ControlledDevice : GuestDevice
+{
+    private readonly SharedPage _page;
+    private readonly uint _port;
+    private SideState _state = SideState.InitialisingWait;
+
+    /// <param name="page">New, zeroed; or one that an earlier daemon had.</param>
+    protected ControlledDevice(IWorker worker, ushort domain, uint id, DaemonLog log, in SharedPage page, uint port)
+        : base(worker, domain, id, log)
+    {
+        _page = page;
+        _port = port;
+    }
+
+    public DevicePlace Place => new(Id, _page.Grant, _port);
+
+    protected SideState State => _state;
+
+    protected uint Port => _port;
+
+    protected void* Control => (void*)_page.Address;
+
+    private ControlHeader* Header => (ControlHeader*)_page.Address;
+
+    /// <summary>Makes the page what a guest may find, and listens.</summary>
+    public void Begin()
+    {
+        Header->DeviceId = (int)Id;
+        Fill();
+        Announce(_state);
+        Worker.Listen(_port, this);
+        Look();
+    }
+
+    /// <summary>Goes on where an earlier daemon was: a guest that was connected stays so, and is not told.</summary>
+    public void GoOn()
+    {
+        Worker.Listen(_port, this);
+        Look();
+    }
+
+    public override void OnPort(uint port)
+    {
+        if (port == _port) Look();
+    }
+
+    public override DeviceRecord Record() => new(Type, Id, _page.Index, _page.Grant, _port);
+
+    public override void Remove()
+    {
+        Disconnect();
+        Announce(SideState.Closed);
+        Worker.Ignore(_port);
+        Access.ClosePort(_port);
+        Access.Unshare(_page);
+    }
+
+    /// <summary>Writes what is told to the guest.</summary>
+    protected abstract void Fill();
+
+    /// <summary>Uses what the guest has written, all of which is checked.</summary>
+    protected abstract Connecting Connect();
+
+    /// <summary>Lets go of all that is the guest's. May be called at any time.</summary>
+    protected abstract void Disconnect();
+
+    /// <summary>The guest goes back to its beginning.</summary>
+    protected virtual void Reset()
+    {
+    }
+
+    protected override void Break()
+    {
+        Disconnect();
+        Announce(SideState.Closed);
+    }
+
+    /// <summary>Looks how far the guest is, and follows.</summary>
+    protected void Look()
+    {
+        // First the wish, then the look: whatever changes after that is told.
+        Volatile.Write(ref *(int*)&Header->BackendWatch, (int)WatchState.Requested);
+        Interlocked.MemoryBarrier();
+        switch ((SideState)Volatile.Read(ref *(int*)&Header->Frontend))
+        {
+            case SideState.Initialised or SideState.Connected when _state == SideState.InitialisingWait:
+                switch (Connect())
+                {
+                    case Connecting.Done:
+                        Announce(SideState.Connected);
+                        break;
+                    case Connecting.Refused:
+                        Break();
+                        break;
+                }
+
+                break;
+            case SideState.Closing when _state is SideState.Connected or SideState.InitialisingWait:
+                Disconnect();
+                Announce(SideState.Closing);
+                break;
+            case SideState.Closed when _state != SideState.Closed:
+                Disconnect();
+                Reset();
+                Announce(SideState.Closed);
+                break;
+            case SideState.Initialising when _state != SideState.InitialisingWait:
+                Disconnect();
+                Reset();
+                Fill();
+                Announce(SideState.InitialisingWait);
+                break;
+        }
+    }
+
+    /// <summary>Tells the guest of a change.</summary>
+    protected void Tell()
+    {
+        Volatile.Write(ref *(int*)&Header->FrontendWatch, (int)WatchState.Updated);
+        Interlocked.MemoryBarrier();
+        Access.Notify(_port);
+    }
+
+    private void Announce(SideState state)
+    {
+        _state = state;
+        Volatile.Write(ref *(int*)&Header->Backend, (int)state);
+        Tell();
+    }
+}

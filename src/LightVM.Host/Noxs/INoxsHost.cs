@@ -1,0 +1,32 @@
+using LightVM.Errors;
+using LightVM.Noxs;
+
+namespace LightVM.Host.Noxs;
+
+/// <summary>What the backend needs beside Xen's pages and ports: domains, interfaces, disks, and what it notes for the next one.</summary>
+internal interface INoxsHost
+{
+    /// <summary>Whether a domain is there, and not about to go.</summary>
+    bool Exists(ushort domain);
+
+    /// <summary>The worker for another domain.</summary>
+    IWorker ChooseWorker();
+
+    /// <summary>Room for frames at a worker.</summary>
+    NetFrames FramesOf(IWorker worker);
+
+    bool IsBridge(string name);
+
+    /// <summary>Makes an interface and puts it on its bridge, in its own time, and tells on another thread how that ended.</summary>
+    void MakeInterface(string name, string? bridge, Action<ITap> done, Action<LvmException> failed);
+
+    /// <summary>Removes an interface, in its own time.</summary>
+    void RemoveInterface(string name);
+
+    IConsoleOutput ConsoleOutput { get; }
+
+    string InputOf(ushort domain);
+
+    /// <summary>Notes a domain's devices; none for a domain that has none any more.</summary>
+    void Note(ushort domain, IWorker worker, IReadOnlyList<DeviceRecord> devices);
+}

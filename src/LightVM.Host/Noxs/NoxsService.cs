@@ -1,0 +1,316 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using LightVM.Errors;
+using LightVM.Host.Devices;
+using LightVM.Noxs;
+
+namespace LightVM.Host.Noxs;
+
+/// <summary>
+/// The five calls of <c>/dev/xen/noxs_backend</c>, and all guests' devices. Errnos: EINVAL for an argument that makes no sense, ESRCH for no such
+/// domain, EEXIST and ENOENT for a device that is there or is not, ENODEV for no such bridge, ENOSPC for a 33rd device, EOPNOTSUPP for a type
+/// that is not served.
+/// </summary>
+internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
+{
+    private const ushort FirstReservedDomain = 0x7ff0;
+    private const uint MostInterfaces = 256;
+    private const ulong AdministratorCapability = 1ul << 21;
+
+    private readonly object _lock = new();
+    private readonly Dictionary<ushort, NoxsGuest> _guests = [];
+
+    /// <summary>Called when a guest may be about to end, and when one came.</summary>
+    public Action? Suspected { get; set; }
+
+    /// <summary>Guests, and their devices of each type.</summary>
+    public (int Guests, int Vifs, int Vbds) Counts
+    {
+        get
+        {
+            lock (_lock)
+            {
+                var devices = _guests.Values.SelectMany(guest => guest.Devices).ToList();
+                return (_guests.Count, devices.Count(device => device.Type == DeviceType.Vif), devices.Count(device => device.Type == DeviceType.Vbd));
+            }
+        }
+    }
+
+    public int Open(uint user, int process) => HasCapability(process) ? 0 : ErrnoText.EPERM;
+
+    public int Call(uint call, Span<byte> argument)
+    {
+        try
+        {
+            return call switch
+            {
+                NoxsCalls.Create when argument.Length == Unsafe.SizeOf<CreateArgument>() => Create(ref MemoryMarshal.AsRef<CreateArgument>(argument)),
+                NoxsCalls.Destroy when argument.Length == Unsafe.SizeOf<DestroyArgument>() => Destroy(in MemoryMarshal.AsRef<DestroyArgument>(argument)),
+                NoxsCalls.List when argument.Length == Unsafe.SizeOf<ListArgument>() => List(ref MemoryMarshal.AsRef<ListArgument>(argument)),
+                NoxsCalls.Query when argument.Length == Unsafe.SizeOf<QueryArgument>() => Query(ref MemoryMarshal.AsRef<QueryArgument>(argument)),
+                NoxsCalls.GuestClose when argument.Length == Unsafe.SizeOf<CloseArgument>() => Close(in MemoryMarshal.AsRef<CloseArgument>(argument)),
+                _ => ErrnoText.ENOTTY,
+            };
+        }
+        catch (LvmException error)
+        {
+            log.Error(error.Message);
+            return error.ErrorId switch
+            {
+                ErrorIds.GrantsExhausted or ErrorIds.EventChannelsExhausted => ErrnoText.ENOMEM,
+                _ => error.Errno ?? LightVM.Linux.Libc.EIO,
+            };
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            log.Error(error.Message);
+            return LightVM.Linux.Libc.EIO;
+        }
+    }
+
+    /// <summary>Looks which domains have ended, and frees what they had.</summary>
+    /// <param name="exists">Whether a domain is there now.</param>
+    public void DropEnded(Func<ushort, bool> exists)
+    {
+        lock (_lock)
+        {
+            foreach (var guest in _guests.Values.Where(guest => !exists(guest.Domain)).ToList())
+            {
+                foreach (var device in guest.Devices.ToList()) Remove(guest, device);
+            }
+        }
+    }
+
+    /// <summary>Takes over a device that an earlier daemon had; false where that cannot be.</summary>
+    public bool Adopt(ushort domain, IWorker worker, DeviceRecord record, Func<DeviceRecord, SharedPage?> adopt)
+    {
+        lock (_lock)
+        {
+            var guest = _guests.GetValueOrDefault(domain) ?? new NoxsGuest(domain, worker);
+            lock (worker.Lock)
+            {
+                GuestDevice device;
+                switch (record.Type)
+                {
+                    case DeviceType.Console:
+                        var console = new ConsoleDevice(worker, domain, record.Grant, record.First.Guest, log, host.ConsoleOutput, host.InputOf(domain));
+                        if (!console.Begin(record.Port)) return false;
+                        device = console;
+                        break;
+                    case DeviceType.Sysctl when adopt(record) is { } page:
+                        var sysctl = new SysctlDevice(worker, domain, log, page, record.Port);
+                        sysctl.GoOn();
+                        device = sysctl;
+                        break;
+                    case DeviceType.Vif when record.Settings.Length == Unsafe.SizeOf<VifSettings>() && adopt(record) is { } page:
+                        var vif = new VifDevice(worker, domain, record.Id, log, page, record.Port, MemoryMarshal.Read<VifSettings>(record.Settings), host.FramesOf(worker));
+                        vif.Adopt(record.First, record.Second);
+                        vif.GoOn();
+                        device = vif;
+                        break;
+                    default:
+                        return false;
+                }
+
+                Add(guest, device);
+                if (device is VifDevice another) MakeInterface(guest, another);
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>Notes a domain's devices anew.</summary>
+    public void Note(ushort domain)
+    {
+        lock (_lock)
+        {
+            if (_guests.TryGetValue(domain, out var guest)) Note(guest);
+        }
+    }
+
+    private int Create(ref CreateArgument argument)
+    {
+        if (argument.Backend != 0 || !IsDomain(argument.Frontend)) return ErrnoText.EINVAL;
+        if (argument.Type is not (DeviceType.Sysctl or DeviceType.Console or DeviceType.Vif)) return argument.Type == DeviceType.Vbd ? ErrnoText.EOPNOTSUPP : ErrnoText.EINVAL;
+        var id = argument.Type == DeviceType.Vif ? argument.Id : 0;
+        if (id >= MostInterfaces) return ErrnoText.EINVAL;
+        var domain = argument.Frontend;
+        lock (_lock)
+        {
+            var guest = _guests.GetValueOrDefault(domain);
+            if (guest?.Find(argument.Type, id) is not null) return ErrnoText.EEXIST;
+            if (guest?.Devices.Count(device => device.Type != DeviceType.Console) >= DevicePage.MaxDevices && argument.Type != DeviceType.Console) return ErrnoText.ENOSPC;
+            if (guest is null && !host.Exists(domain)) return ErrnoText.ESRCH;
+            guest ??= new NoxsGuest(domain, host.ChooseWorker());
+            lock (guest.Worker.Lock)
+            {
+                return argument.Type switch
+                {
+                    DeviceType.Console => CreateConsole(guest, in argument),
+                    DeviceType.Sysctl => CreateSysctl(guest, ref argument),
+                    _ => CreateVif(guest, ref argument),
+                };
+            }
+        }
+    }
+
+    private int CreateConsole(NoxsGuest guest, in CreateArgument argument)
+    {
+        var console = new ConsoleDevice(guest.Worker, guest.Domain, argument.Grant, argument.Port, log, host.ConsoleOutput, host.InputOf(guest.Domain));
+        if (argument.Port == 0 || !console.Begin(0)) return ErrnoText.EINVAL;
+        Add(guest, console);
+        Note(guest);
+        return 0;
+    }
+
+    private int CreateSysctl(NoxsGuest guest, ref CreateArgument argument)
+    {
+        var (page, port) = Allocate(guest);
+        return Finish(guest, new SysctlDevice(guest.Worker, guest.Domain, log, page, port), ref argument);
+    }
+
+    private int CreateVif(NoxsGuest guest, ref CreateArgument argument)
+    {
+        ref readonly var settings = ref argument.Settings.Vif;
+        ReadOnlySpan<byte> mac = settings.Mac, bridge = settings.Bridge;
+        if ((mac[0] & 1) != 0 || mac.IndexOfAnyExcept((byte)0) < 0) return ErrnoText.EINVAL;
+        if (bridge[0] != 0 && settings.BridgeText() is not { } name) return ErrnoText.EINVAL;
+        if (settings.BridgeText() is { } wanted && !host.IsBridge(wanted)) return ErrnoText.ENODEV;
+        var (page, port) = Allocate(guest);
+        var vif = new VifDevice(guest.Worker, guest.Domain, argument.Id, log, page, port, settings, host.FramesOf(guest.Worker));
+        var errno = Finish(guest, vif, ref argument);
+        MakeInterface(guest, vif);
+        return errno;
+    }
+
+    private static (SharedPage Page, uint Port) Allocate(NoxsGuest guest)
+    {
+        var access = guest.Worker.Access;
+        var page = access.Share(guest.Domain);
+        try
+        {
+            return (page, access.OfferPort(guest.Domain));
+        }
+        catch
+        {
+            access.Unshare(page);
+            throw;
+        }
+    }
+
+    private int Finish(NoxsGuest guest, ControlledDevice device, ref CreateArgument argument)
+    {
+        device.Begin();
+        Add(guest, device);
+        Note(guest);
+        (argument.Id, argument.Grant, argument.Port) = (device.Place.Id, device.Place.Grant, device.Place.Port);
+        return 0;
+    }
+
+    private void Add(NoxsGuest guest, GuestDevice device)
+    {
+        guest.Devices.Add(device);
+        if (_guests.TryAdd(guest.Domain, guest)) Suspected?.Invoke();
+        if (device is SysctlDevice sysctl) sysctl.Left = () => Suspected?.Invoke();
+        device.Changed = () => Note(guest);
+    }
+
+    private void MakeInterface(NoxsGuest guest, VifDevice vif)
+    {
+        host.MakeInterface(vif.InterfaceName, vif.Settings.BridgeText(), tap =>
+        {
+            lock (guest.Worker.Lock)
+            {
+                if (guest.Devices.Contains(vif)) vif.Attach(tap);
+                else tap.Close(); // its removal comes next
+            }
+        }, error =>
+        {
+            lock (guest.Worker.Lock)
+            {
+                if (guest.Devices.Contains(vif)) vif.Fail(error);
+            }
+        });
+    }
+
+    private int Destroy(in DestroyArgument argument)
+    {
+        if (argument.Backend != 0 || !IsDomain(argument.Frontend) || !IsType(argument.Type)) return ErrnoText.EINVAL;
+        lock (_lock)
+        {
+            if (!_guests.TryGetValue(argument.Frontend, out var guest) || guest.Find(argument.Type, argument.Id) is not { } device) return ErrnoText.ENOENT;
+            Remove(guest, device);
+            return 0;
+        }
+    }
+
+    private void Remove(NoxsGuest guest, GuestDevice device)
+    {
+        lock (guest.Worker.Lock)
+        {
+            guest.Devices.Remove(device);
+            device.Remove();
+            if (guest.Devices.Count == 0) _guests.Remove(guest.Domain);
+            Note(guest);
+        }
+
+        if (device is VifDevice vif) host.RemoveInterface(vif.InterfaceName);
+    }
+
+    private unsafe int List(ref ListArgument argument)
+    {
+        if (argument.Backend != 0 || !IsDomain(argument.Frontend) || !IsType(argument.Type)) return ErrnoText.EINVAL;
+        var (type, domain) = (argument.Type, argument.Frontend);
+        lock (_lock)
+        {
+            argument.Count = 0;
+            if (!_guests.TryGetValue(domain, out var guest)) return 0;
+            foreach (var device in guest.Devices.Where(device => device.Type == type).Take(DevicePage.MaxDevices)) argument.Ids[argument.Count++] = device.Id;
+            return 0;
+        }
+    }
+
+    private int Query(ref QueryArgument argument)
+    {
+        if (argument.Backend != 0 || !IsDomain(argument.Frontend) || !IsType(argument.Type)) return ErrnoText.EINVAL;
+        lock (_lock)
+        {
+            if (!_guests.TryGetValue(argument.Frontend, out var guest) || guest.Find(argument.Type, argument.Id) is not { } device) return ErrnoText.ENOENT;
+            argument.Settings = default;
+            if (device is VifDevice vif) argument.Settings.Vif = vif.Settings;
+            return 0;
+        }
+    }
+
+    private int Close(in CloseArgument argument)
+    {
+        if (!IsDomain(argument.Domain) || argument.Request is < CloseRequest.PowerOff or > CloseRequest.Reboot) return ErrnoText.EINVAL;
+        lock (_lock)
+        {
+            if (!_guests.TryGetValue(argument.Domain, out var guest) || guest.Find(DeviceType.Sysctl, 0) is not SysctlDevice sysctl) return ErrnoText.ENOENT;
+            lock (guest.Worker.Lock) sysctl.Request(argument.Request);
+            return 0;
+        }
+    }
+
+    private void Note(NoxsGuest guest) => host.Note(guest.Domain, guest.Worker, guest.Devices.Select(device => device.Record()).ToList());
+
+    private static bool IsDomain(ushort domain) => domain is > 0 and < FirstReservedDomain;
+
+    private static bool IsType(DeviceType type) => type is >= DeviceType.Sysctl and <= DeviceType.Vbd;
+
+    /// <summary>Whether a process, or thread, has CAP_SYS_ADMIN.</summary>
+    private static bool HasCapability(int process)
+    {
+        try
+        {
+            var line = File.ReadLines($"/proc/{process}/status").FirstOrDefault(line => line.StartsWith("CapEff:", StringComparison.Ordinal));
+            return line is not null && (Convert.ToUInt64(line[7..].Trim(), 16) & AdministratorCapability) != 0;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or FormatException)
+        {
+            return false;
+        }
+    }
+}

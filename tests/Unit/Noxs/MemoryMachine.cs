@@ -1,0 +1,286 @@
+using System.Runtime.InteropServices;
+using LightVM.Errors;
+using LightVM.Host.Devices;
+using LightVM.Host.Noxs;
+using LightVM.Noxs;
+using Xunit;
+
+namespace LightVM.Unit.Noxs;
+
+/// <summary>Xen's pages and ports, a worker and a host in memory: what a backend does can be seen from the guests' side, and nothing is left out.</summary>
+internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, IConsoleOutput, IDisposable
+{
+    private readonly NetFrames _frames = new();
+    private readonly Dictionary<IntPtr, (ushort Domain, uint Grant)> _mapped = [];
+    private readonly Dictionary<uint, IEventTarget> _listeners = [];
+    private readonly Dictionary<ulong, (int File, IEventTarget Target, bool Wanted)> _watches = [];
+    private readonly List<IEventTarget> _again = [];
+    private readonly List<IntPtr> _allocated = [];
+    private uint _nextPort = 1;
+    private ulong _nextWatch = 2;
+
+    public MemoryMachine()
+    {
+        Log = new DaemonLog(Messages);
+        Service = new NoxsService(this, Log);
+    }
+
+    public StringWriter Messages { get; } = new();
+
+    public DaemonLog Log { get; }
+
+    public NoxsService Service { get; }
+
+    public HashSet<ushort> Domains { get; } = [7, 8];
+
+    /// <summary>Pages that guests grant, by domain and reference.</summary>
+    public Dictionary<(ushort Domain, uint Grant), IntPtr> Granted { get; } = [];
+
+    /// <summary>Pages of the backend, by reference.</summary>
+    public Dictionary<uint, SharedPage> Shared { get; } = [];
+
+    /// <summary>Ports of the backend that are open.</summary>
+    public HashSet<uint> Ports { get; } = [];
+
+    /// <summary>Ports that guests offer, and those of the backend that were bound to them.</summary>
+    public Dictionary<(ushort Domain, uint Port), uint> Offered { get; } = [];
+
+    /// <summary>How often the backend has notified each of its ports.</summary>
+    public Dictionary<uint, int> Notified { get; } = [];
+
+    public Dictionary<string, MemoryTap> Taps { get; } = [];
+
+    public Dictionary<ushort, MemoryStream> Written { get; } = [];
+
+    public Dictionary<ushort, IReadOnlyList<DeviceRecord>> Notes { get; } = [];
+
+    public bool FailsInterfaces { get; set; }
+
+    public int Mapped => _mapped.Count;
+
+    public int Watches => _watches.Count;
+
+    public IGuestAccess Access => this;
+
+    public object Lock { get; } = new();
+
+    public IConsoleOutput ConsoleOutput => this;
+
+    public IntPtr NewPage()
+    {
+        var page = (IntPtr)NativeMemory.AlignedAlloc(DevicePage.Size, DevicePage.Size);
+        new Span<byte>((void*)page, DevicePage.Size).Clear();
+        _allocated.Add(page);
+        return page;
+    }
+
+    /// <summary>A port of the backend has an event, which its device sees to.</summary>
+    public void Fire(uint port)
+    {
+        if (_listeners.TryGetValue(port, out var target)) Serve(target, () => target.OnPort(port));
+        TakeTurns();
+    }
+
+    /// <summary>A port of the backend has an event, and its device one turn.</summary>
+    public void FireOnce(uint port) => _listeners[port].OnPort(port);
+
+    /// <summary>What is left when the process of a backend has died: pages and ports, which another process keeps.</summary>
+    public MemoryMachine Successor()
+    {
+        var next = new MemoryMachine { _nextPort = _nextPort };
+        foreach (var (key, page) in Granted) next.Granted[key] = page;
+        foreach (var (key, page) in Shared) next.Shared[key] = page;
+        foreach (var (key, port) in Offered) next.Offered[key] = port;
+        next.Ports.UnionWith(Ports);
+        return next;
+    }
+
+    /// <summary>Whatever can be read is told of, until nobody wants to know any more.</summary>
+    public void Settle()
+    {
+        for (var rounds = 0; rounds < 1000; rounds++)
+        {
+            TakeTurns();
+            var ready = _watches.Values.Where(watch => watch.Wanted && Taps.Values.Any(tap => tap.File == watch.File && tap.ToGuest.Count > 0)).ToList();
+            if (ready.Count == 0) return;
+            foreach (var watch in ready) Serve(watch.Target, () => watch.Target.OnFile(false));
+        }
+    }
+
+    /// <summary>Nothing is left of any device.</summary>
+    public void AssertEmpty()
+    {
+        Assert.Empty(Shared);
+        Assert.Empty(Ports);
+        Assert.Empty(_mapped);
+        Assert.Empty(_listeners);
+        Assert.Empty(_watches);
+        Assert.Empty(Taps);
+        Assert.Empty(Notes);
+    }
+
+    public SharedPage Share(ushort domain)
+    {
+        var grant = (uint)Random.Shared.Next(100, int.MaxValue);
+        return Shared[grant] = new SharedPage(NewPage(), grant * 4096ul, grant);
+    }
+
+    public void Unshare(in SharedPage page) => Assert.True(Shared.Remove(page.Grant));
+
+    public IntPtr Map(ushort domain, uint grant)
+    {
+        if (!Granted.TryGetValue((domain, grant), out var page)) return 0;
+        // The same page may be mapped several times, at addresses of their own; here they would be one.
+        if (!_mapped.TryAdd(page, (domain, grant))) return 0;
+        return page;
+    }
+
+    public void Unmap(IntPtr page) => Assert.True(_mapped.Remove(page));
+
+    public void Copy(Span<GrantCopy> copies)
+    {
+        foreach (ref var copy in copies)
+        {
+            var place = copy.Flags == GrantCopy.FromGuest ? copy.Source : copy.Destination;
+            int offset = (ushort)(place >> 32), length = copy.Length;
+            Assert.True(offset + length <= DevicePage.Size);
+            if (!Granted.TryGetValue(((ushort)(place >> 48), (uint)place), out var page))
+            {
+                copy.Status = -3;
+                continue;
+            }
+
+            var guest = new Span<byte>((byte*)page + offset, length);
+            if (copy.Flags == GrantCopy.FromGuest) guest.CopyTo(new Span<byte>((void*)copy.Destination, length));
+            else new Span<byte>((void*)copy.Source, length).CopyTo(guest);
+            copy.Status = 0;
+        }
+    }
+
+    public uint OfferPort(ushort domain)
+    {
+        Ports.Add(_nextPort);
+        return _nextPort++;
+    }
+
+    public uint BindPort(ushort domain, uint port)
+    {
+        if (!Offered.TryGetValue((domain, port), out var local) || local != 0) return 0;
+        Ports.Add(_nextPort);
+        return Offered[(domain, port)] = _nextPort++;
+    }
+
+    public void ClosePort(uint port)
+    {
+        Assert.True(Ports.Remove(port));
+        foreach (var (offer, _) in Offered.Where(offer => offer.Value == port).ToList()) Offered[offer] = 0;
+    }
+
+    public void Notify(uint port)
+    {
+        Assert.Contains(port, Ports);
+        Notified[port] = Notified.GetValueOrDefault(port) + 1;
+    }
+
+    public void Listen(uint port, IEventTarget target) => _listeners[port] = target;
+
+    public void Ignore(uint port) => _listeners.Remove(port);
+
+    public ulong Watch(int file, IEventTarget target)
+    {
+        _watches.Add(_nextWatch, (file, target, true));
+        return _nextWatch++;
+    }
+
+    public void Want(int file, ulong watch, bool wanted) => _watches[watch] = _watches[watch] with { Wanted = wanted };
+
+    public void Unwatch(int file, ulong watch) => _watches.Remove(watch);
+
+    public void Again(IEventTarget target) => _again.Add(target);
+
+    public bool Exists(ushort domain) => Domains.Contains(domain);
+
+    public IWorker ChooseWorker() => this;
+
+    public NetFrames FramesOf(IWorker worker) => _frames;
+
+    public bool IsBridge(string name) => name == "xenbr0";
+
+    public void MakeInterface(string name, string? bridge, Action<ITap> done, Action<LvmException> failed)
+    {
+        if (FailsInterfaces) failed(new LvmException(ErrorIds.DeviceFailure, "no more interfaces"));
+        else done(Taps[name] = new MemoryTap(1000 + Taps.Count));
+    }
+
+    public void RemoveInterface(string name) => Taps.Remove(name);
+
+    public string InputOf(ushort domain) => Path.Combine(Path.GetTempPath(), $"lightvm-input-{Environment.ProcessId}-{domain}");
+
+    public void Note(ushort domain, IWorker worker, IReadOnlyList<DeviceRecord> devices)
+    {
+        if (devices.Count == 0) Notes.Remove(domain);
+        else Notes[domain] = devices.Select(device => DeviceRecord.Read(device.Write())!).ToList();
+    }
+
+    void IConsoleOutput.Write(ushort domain, ReadOnlySpan<byte> bytes)
+    {
+        if (!Written.TryGetValue(domain, out var stream)) Written[domain] = stream = new MemoryStream();
+        stream.Write(bytes);
+    }
+
+    void IConsoleOutput.Close(ushort domain)
+    {
+    }
+
+    public void Dispose()
+    {
+        foreach (var page in _allocated) NativeMemory.AlignedFree((void*)page);
+        _frames.Dispose();
+        Log.Dispose();
+    }
+
+    private void TakeTurns()
+    {
+        for (var rounds = 0; _again.Count > 0 && rounds < 1000; rounds++)
+        {
+            var turn = _again.ToList();
+            _again.Clear();
+            foreach (var target in turn) Serve(target, target.OnTurn);
+        }
+    }
+
+    private static void Serve(IEventTarget target, Action work)
+    {
+        _ = target;
+        work(); // what is thrown is a failure of the test: a guest must not cause it
+    }
+}
+
+/// <summary>The host's end of an interface: what the guest sent, and what waits for it.</summary>
+internal sealed unsafe class MemoryTap(int file) : ITap
+{
+    public int File => file;
+
+    public List<byte[]> FromGuest { get; } = [];
+
+    public Queue<byte[]> ToGuest { get; } = new();
+
+    public bool IsClosed { get; private set; }
+
+    public int Read(byte* buffer, int size)
+    {
+        Assert.False(IsClosed);
+        if (!ToGuest.TryDequeue(out var frame)) return 0;
+        var length = Math.Min(frame.Length, size);
+        frame.AsSpan(0, length).CopyTo(new Span<byte>(buffer, size));
+        return length;
+    }
+
+    public void Write(byte* frame, int length)
+    {
+        Assert.False(IsClosed);
+        FromGuest.Add(new ReadOnlySpan<byte>(frame, length).ToArray());
+    }
+
+    public void Close() => IsClosed = true;
+}

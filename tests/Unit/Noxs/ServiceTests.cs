@@ -1,0 +1,194 @@
+using LightVM.Errors;
+using LightVM.Host.Noxs;
+using LightVM.Noxs;
+using Xunit;
+
+namespace LightVM.Unit.Noxs;
+
+/// <summary>The calls of /dev/xen/noxs_backend: what they do, and what they refuse.</summary>
+public sealed unsafe class ServiceTests : IDisposable
+{
+    private readonly MemoryMachine _machine = new();
+
+    private NoxsService Service => _machine.Service;
+
+    public void Dispose() => _machine.Dispose();
+
+    [Fact]
+    public void Devices_are_made_listed_asked_for_and_removed()
+    {
+        var sysctl = Service.Sysctl();
+        var vif = Service.Vif(3);
+
+        Assert.Equal(0u, sysctl.Id);
+        Assert.Equal(3u, vif.Id);
+        Assert.Equal([0u], Service.List(DeviceType.Sysctl));
+        Assert.Equal([3u], Service.List(DeviceType.Vif));
+        var query = new QueryArgument { Type = DeviceType.Vif, Frontend = 7, Id = 3 };
+        Assert.Equal(0, Service.Do(NoxsCalls.Query, ref query));
+        Assert.Equal(("00:16:3e:00:00:07", "xenbr0"), (query.Settings.Vif.MacText(), query.Settings.Vif.BridgeText()));
+        Assert.Equal(["vif7.3"], _machine.Taps.Keys);
+
+        Assert.Equal(0, Service.Destroy(DeviceType.Vif, 3));
+        Assert.Equal(ErrnoText.ENOENT, Service.Destroy(DeviceType.Vif, 3));
+        Assert.Equal(0, Service.Destroy(DeviceType.Sysctl));
+        _machine.AssertEmpty();
+    }
+
+    [Fact]
+    public void What_makes_no_sense_is_refused_and_leaves_nothing()
+    {
+        (CreateArgument Argument, int Errno)[] cases =
+        [
+            (new CreateArgument { Type = DeviceType.None, Frontend = 7 }, ErrnoText.EINVAL),
+            (new CreateArgument { Type = (DeviceType)99, Frontend = 7 }, ErrnoText.EINVAL),
+            (new CreateArgument { Type = (DeviceType)(-1), Frontend = 7 }, ErrnoText.EINVAL),
+            (new CreateArgument { Type = DeviceType.Sysctl, Frontend = 0 }, ErrnoText.EINVAL),
+            (new CreateArgument { Type = DeviceType.Sysctl, Frontend = 0x7ff0 }, ErrnoText.EINVAL),
+            (new CreateArgument { Type = DeviceType.Sysctl, Frontend = 7, Backend = 1 }, ErrnoText.EINVAL),
+            (new CreateArgument { Type = DeviceType.Sysctl, Frontend = 9 }, ErrnoText.ESRCH),
+            (new CreateArgument { Type = DeviceType.Vif, Frontend = 7, Id = 256, Settings = Vif("00:16:3e:00:00:01", null) }, ErrnoText.EINVAL),
+            (new CreateArgument { Type = DeviceType.Vif, Frontend = 7, Settings = Vif("00:00:00:00:00:00", null) }, ErrnoText.EINVAL),
+            (new CreateArgument { Type = DeviceType.Vif, Frontend = 7, Settings = Vif("01:00:00:00:00:00", null) }, ErrnoText.EINVAL),
+            (new CreateArgument { Type = DeviceType.Vif, Frontend = 7, Settings = Vif("00:16:3e:00:00:01", "nobr") }, ErrnoText.ENODEV),
+            (new CreateArgument { Type = DeviceType.Console, Frontend = 7 }, ErrnoText.EINVAL),
+            (new CreateArgument { Type = DeviceType.Console, Frontend = 7, Port = 77 }, ErrnoText.EINVAL),
+        ];
+        foreach (var (argument, errno) in cases)
+        {
+            var sent = argument;
+            Assert.Equal(errno, Service.Do(NoxsCalls.Create, ref sent));
+        }
+
+        Assert.Equal(ErrnoText.EINVAL, Service.Close(CloseRequest.None));
+        Assert.Equal(ErrnoText.EINVAL, Service.Close((CloseRequest)4));
+        Assert.Equal(ErrnoText.ENOENT, Service.Close(CloseRequest.PowerOff));
+        Assert.Equal(ErrnoText.ENOTTY, Service.Call(NoxsCalls.Create, new byte[12]));
+        Assert.Equal(ErrnoText.ENOTTY, Service.Call(0x5401, new byte[48]));
+        _machine.AssertEmpty();
+
+        static DeviceSettings Vif(string mac, string? bridge) => new() { Vif = VifSettings.Of(mac, null, bridge) };
+    }
+
+    [Fact]
+    public void A_device_is_made_once_and_a_guest_has_no_more_than_its_page_has_room_for()
+    {
+        Service.Sysctl();
+        var again = new CreateArgument { Type = DeviceType.Sysctl, Frontend = 7 };
+        Assert.Equal(ErrnoText.EEXIST, Service.Do(NoxsCalls.Create, ref again));
+        for (uint i = 0; i < DevicePage.MaxDevices - 1; i++) Service.Vif(i);
+        var more = new CreateArgument { Type = DeviceType.Vif, Frontend = 7, Id = 40, Settings = new DeviceSettings { Vif = VifSettings.Of("00:16:3e:00:00:01", null, null) } };
+        Assert.Equal(ErrnoText.ENOSPC, Service.Do(NoxsCalls.Create, ref more));
+        Service.Sysctl(8); // another guest has room of its own
+    }
+
+    [Fact]
+    public void The_devices_of_a_domain_go_with_it()
+    {
+        Service.Sysctl();
+        Service.Vif();
+        var other = Service.Sysctl(8);
+
+        Service.DropEnded(domain => domain == 8);
+
+        Assert.Equal([other.Grant], _machine.Shared.Keys);
+        Service.DropEnded(_ => false);
+        _machine.AssertEmpty();
+    }
+
+    [Theory]
+    [InlineData(CloseRequest.PowerOff, SysctlBits.PowerOff)]
+    [InlineData(CloseRequest.Suspend, SysctlBits.Suspend)]
+    [InlineData(CloseRequest.Reboot, SysctlBits.Reboot)]
+    public void A_guest_is_asked_and_its_answer_ends_the_request(object request, object bit)
+    {
+        var place = Service.Sysctl();
+        var page = (SysctlPage*)_machine.Shared[place.Grant].Address;
+        Assert.Equal(SideState.InitialisingWait, page->Header.Backend);
+        Say(SideState.Connected);
+        Assert.Equal(SideState.Connected, page->Header.Backend);
+        page->Header.FrontendWatch = WatchState.Requested;
+        var notified = _machine.Notified[place.Port];
+
+        Assert.Equal(0, Service.Close((CloseRequest)request));
+
+        Assert.Equal((SysctlBits)bit, page->Request);
+        Assert.Equal(WatchState.Updated, page->Header.FrontendWatch);
+        Assert.Equal(notified + 1, _machine.Notified[place.Port]);
+        // So a guest goes before it suspends, and comes back where the suspension was cancelled.
+        foreach (var (said, answered) in new[] { (SideState.Closing, SideState.Closing), (SideState.Closed, SideState.Closed), (SideState.Initialising, SideState.InitialisingWait), (SideState.Connected, SideState.Connected) })
+        {
+            Say(said);
+            Assert.Equal(answered, page->Header.Backend);
+            Assert.Equal(WatchState.Updated, page->Header.FrontendWatch);
+        }
+
+        Assert.Equal((SysctlBits)0, page->Request);
+
+        void Say(SideState state)
+        {
+            page->Header.Frontend = state;
+            page->Header.FrontendWatch = WatchState.Requested;
+            _machine.Fire(place.Port);
+            Assert.Equal(WatchState.Requested, page->Header.BackendWatch);
+        }
+    }
+
+    [Fact]
+    public void What_the_guest_writes_into_this_sides_state_changes_nothing()
+    {
+        var place = Service.Sysctl();
+        var page = (SysctlPage*)_machine.Shared[place.Grant].Address;
+        page->Header.Backend = SideState.Connected;
+        page->Header.Frontend = SideState.Connected;
+        _machine.Fire(place.Port);
+        page->Header.Backend = SideState.InitialisingWait;
+        var notified = _machine.Notified[place.Port];
+        _machine.Fire(place.Port);
+        Assert.Equal(notified, _machine.Notified[place.Port]); // it is connected, whatever is written there
+    }
+
+    [Fact]
+    public void A_daemon_that_comes_later_goes_on_with_what_was_noted()
+    {
+        var sysctl = Service.Sysctl();
+        var guest = new GuestVif(_machine, 7, Service.Vif());
+        guest.Connect();
+        guest.Offer(10);
+        guest.Send(new byte[60]);
+        _machine.Fire(guest.BackendPort);
+        guest.TakeSent();
+        var notes = _machine.Notes[7];
+        Assert.Equal(new PortPair(GuestVif.Port, guest.BackendPort), notes[1].First);
+
+        // The old one is gone without a word: mappings end with it, granted pages and ports do not.
+        using var next = _machine.Successor();
+        foreach (var record in notes) Assert.True(next.Service.Adopt(7, next, record, each => next.Shared[each.Grant]));
+        guest = guest.At(next);
+
+        Assert.Equal(SideState.Connected, guest.Backend);
+        guest.Send(new byte[61]);
+        next.Fire(guest.BackendPort);
+        Assert.Equal([(short)0], guest.TakeSent());
+        Assert.Equal(61, Assert.Single(next.Taps["vif7.0"].FromGuest).Length);
+        next.Taps["vif7.0"].ToGuest.Enqueue(new byte[99]);
+        next.Settle();
+        Assert.Equal(99, Assert.Single(guest.TakeReceived())!.Length);
+        Assert.Equal(0, next.Service.Close(CloseRequest.PowerOff));
+        Assert.Equal(SysctlBits.PowerOff, ((SysctlPage*)next.Shared[sysctl.Grant].Address)->Request);
+        next.Service.DropEnded(_ => false);
+        next.AssertEmpty();
+    }
+
+    [Fact]
+    public void Notes_that_are_damaged_are_none()
+    {
+        var record = new DeviceRecord(DeviceType.Vif, 3, 1ul << 40, 5, 6) { First = new PortPair(7, 8), Settings = [1, 2] };
+        var line = record.Write();
+        var read = DeviceRecord.Read(line)!;
+        Assert.Equal(line, read.Write());
+        for (var i = 0; i < line.Length; i++) Assert.Null(DeviceRecord.Read(line[..i]));
+        Assert.Null(DeviceRecord.Read(line.Replace("Vif", "Wif", StringComparison.Ordinal)));
+        Assert.Null(DeviceRecord.Read(line.Replace(" 6 ", " 66666666666 ", StringComparison.Ordinal)));
+    }
+}
