@@ -73,6 +73,12 @@ internal sealed class FailingHypervisor(IHypervisor inner, int failingCall) : IH
         return new FailingImage(this, inner.AdoptMemory(id, shape, heldKiB, frames, memoryKiB, ports));
     }
 
+    public void WritePage(uint id, ulong frame, ReadOnlySpan<byte> page)
+    {
+        Count();
+        inner.WritePage(id, frame, page);
+    }
+
     public void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation)
     {
         Count();

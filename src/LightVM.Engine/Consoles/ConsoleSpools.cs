@@ -13,9 +13,11 @@ internal static class ConsoleSpools
     public static string PathOf(string folder, Guid uuid) => Path.Combine(folder, uuid + Suffix);
 
     /// <summary>Removes what is kept of a domain that has ended: its readers come to the end.</summary>
-    public static void Delete(Guid uuid)
+    public static void Delete(Guid uuid) => Delete(Path.Combine(RunFolder.Path, "consoles"), uuid);
+
+    /// <inheritdoc cref="Delete(Guid)"/>
+    public static void Delete(string folder, Guid uuid)
     {
-        var folder = Path.Combine(RunFolder.Path, "consoles");
         if (Directory.Exists(folder)) File.Delete(PathOf(folder, uuid));
     }
 

@@ -5,6 +5,7 @@ using LightVM.Devices;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 using LightVM.Linux;
+using LightVM.Noxs;
 using LightVM.Pools;
 using Microsoft.Win32.SafeHandles;
 
@@ -39,9 +40,9 @@ internal sealed class DomainCreation
         new("vcpus", c => { if (c._config.CpuMap.Count > 0) c._hypervisor.SetVcpuAffinity(c._id, c._config.CpuMap); }),
         new("limits", c => c._hypervisor.SetLimits(c._id, c._shape, c._config.MaxMemoryMiB * 1024L + MaxMemorySlackKiB)),
         // No undo: the ports are the guest's, and go with the domain. Closing their numbers here would close dom0's own.
-        new("ports", c => c._ports = new GuestPorts(c._hypervisor.AllocateEventChannel(c._id, 0), c._hypervisor.AllocateEventChannel(c._id, 0))),
+        new("ports", c => c._ports = new GuestPorts(c._noxs is null ? c._hypervisor.AllocateEventChannel(c._id, 0) : 0, c._hypervisor.AllocateEventChannel(c._id, 0))),
         // Before the memory, so that the kernel's drivers and the device daemon do their part while the image is made.
-        new("devices", c => { if (c._devices.Count > 0) c._bus.Attach(c.Key, c._devices); }, c => { if (c._devices.Count > 0) c._bus.DetachAll(c.Key, c._patience); }),
+        new("devices", c => c.Attach(), c => c.Detach()),
     ];
 
     private static readonly Step[] Prepare =
@@ -51,7 +52,7 @@ internal sealed class DomainCreation
     ];
 
     /// <summary>Somebody else may have published the same name at the same moment.</summary>
-    private static readonly Step RequireOwnName = new("name", c => DomainNames.RequireFreeAsKnown(c._hypervisor, c._directory, c._config.Name, c.Key)) { IsSilent = true };
+    private static readonly Step RequireOwnName = new("name", c => RequireFreeName(c._hypervisor, c._directory, c._config, c.Key)) { IsSilent = true };
 
     private static readonly Step Publish = new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish());
 
@@ -113,7 +114,7 @@ internal sealed class DomainCreation
     [
         new("shell", c => c.TakeShell()),
         new("vcpus", c => { if (c._config.CpuMap.Count > 0) c._hypervisor.SetVcpuAffinity(c._id, c._config.CpuMap); }),
-        new("devices", c => { if (c._added.Count > 0) c._bus.Attach(c.Key, c._added); }, c => { if (c._added.Count > 0) c._bus.DetachAll(c.Key, c._patience); }),
+        new("devices", c => c.AttachAdded(), c => { if (c._added.Count > 0) c.Detach(); }),
     ];
 
     private static readonly Step Reveal = new("publish", c => c._directory.PublishAs(c.Publication(), c.ShellPublication(), c._changed), c => c.Unpublish());
@@ -153,6 +154,7 @@ internal sealed class DomainCreation
     private readonly IHypervisor _hypervisor;
     private readonly IDomainDirectory _directory;
     private readonly IDeviceBus _bus;
+    private readonly NoxsDomains? _noxs; // of a domain without a store
     private readonly IReadOnlyList<Device> _devices;
     private readonly TimeSpan _patience;
     private readonly CancellationToken _cancellation;
@@ -179,6 +181,7 @@ internal sealed class DomainCreation
     private DomainCreation(CreationHost host, DomainConfig config, IReadOnlyList<Device> devices, ReadOnlyMemory<byte> kernel, ReadOnlyMemory<byte> ramdisk, CancellationToken cancellation)
     {
         (_hypervisor, _directory, _bus, _, _patience) = host;
+        _noxs = config.DeviceMethod == DeviceMethod.Noxs ? host.Noxs : null;
         _config = config;
         _devices = devices;
         _kernel = kernel;
@@ -227,7 +230,7 @@ internal sealed class DomainCreation
         IReadOnlyList<Device> devices, added;
         try
         {
-            (settled, devices, added) = SettleShell(host.Bus, config, shell);
+            (settled, devices, added) = SettleShell(host, config, shell);
         }
         catch (LvmException error)
         {
@@ -250,7 +253,7 @@ internal sealed class DomainCreation
         }
         catch (Exception error)
         {
-            host.Bus.Release(settled.Uuid!.Value, added);
+            Release(host, settled, added);
             // A shell that somebody began to use is used up.
             var leftBehind = UndoShell(host, shell, creation.Key);
             if (error is LvmException failure) failure.LeftBehind ??= leftBehind;
@@ -271,9 +274,9 @@ internal sealed class DomainCreation
         activity?.SetTag("lightvm.domain.name", shell.Name);
         try
         {
-            CheckHost(host.Hypervisor.GetInfo(), config);
+            CheckHost(host, config);
             var (kernel, ramdisk) = shell.Flavour.Kind == ShellKind.Built ? ReadKernel(host, config) : default;
-            var (settled, devices) = Settle(host.Bus, config);
+            var (settled, devices) = Settle(host, config);
             creation = new DomainCreation(host, settled, devices, kernel, ramdisk, cancellation) { _saved = saved, _noteDomain = noteDomain, _shellName = shell.Name };
             try
             {
@@ -281,7 +284,7 @@ internal sealed class DomainCreation
             }
             catch
             {
-                host.Bus.Release(shell.Uuid, devices);
+                Release(host, settled, devices);
                 throw;
             }
         }
@@ -307,10 +310,10 @@ internal sealed class DomainCreation
     /// <summary>Checks whether a domain could be made here now, and settles its devices, which are given back: what <see cref="Run(CreationHost, DomainConfig, CancellationToken)"/> begins with.</summary>
     public static void Check(CreationHost host, DomainConfig config)
     {
-        CheckHost(host.Hypervisor.GetInfo(), config);
+        CheckHost(host, config);
         using var reservation = CheckDirectory(host, config);
-        var (settled, devices) = Settle(host.Bus, config);
-        host.Bus.Release(settled.Uuid!.Value, devices);
+        var (settled, devices) = Settle(host, config);
+        Release(host, settled, devices);
     }
 
     private static (DomainKey Key, CreationRecord Record) Run(CreationHost host, DomainConfig config, SafeFileHandle saved, Action<DomainKey>? beforeStart, Step[] steps, CancellationToken cancellation) =>
@@ -329,10 +332,11 @@ internal sealed class DomainCreation
         activity?.SetTag("lightvm.domain.name", config.Name);
         try
         {
-            CheckHost(host.Hypervisor.GetInfo(), config);
+            config = ChooseMethod(host, config);
+            CheckHost(host, config);
             var make = load();
             using var reservation = CheckDirectory(host, config);
-            var (settled, devices) = Settle(host.Bus, config);
+            var (settled, devices) = Settle(host, config);
             var creation = make(settled, devices);
             try
             {
@@ -340,7 +344,7 @@ internal sealed class DomainCreation
             }
             catch
             {
-                host.Bus.Release(settled.Uuid!.Value, devices);
+                Release(host, settled, devices);
                 throw;
             }
 
@@ -373,7 +377,7 @@ internal sealed class DomainCreation
         var reservation = host.Directory.ReserveName(config.Name);
         try
         {
-            DomainNames.RequireFreeAsKnown(host.Hypervisor, host.Directory, config.Name);
+            RequireFreeName(host.Hypervisor, host.Directory, config);
             if (config.Uuid is { } uuid && !host.HasNewUuid) RequireFree(host.Hypervisor, uuid);
             return reservation;
         }
@@ -384,12 +388,40 @@ internal sealed class DomainCreation
         }
     }
 
-    private static void CheckHost(HypervisorInfo host, DomainConfig config)
+    /// <summary>Who makes a domain without a store asks none for its name.</summary>
+    private static void RequireFreeName(IHypervisor hypervisor, IDomainDirectory directory, DomainConfig config, DomainKey? except = null)
     {
+        if (config.DeviceMethod == DeviceMethod.Noxs && directory is NoxsDirectory own) own.RequireFreeWithoutStore(hypervisor, config.Name, except);
+        else DomainNames.RequireFreeAsKnown(hypervisor, directory, config.Name, except);
+    }
+
+    /// <summary>Where nothing is said of how the guest learns of its devices, its kernel says, if this host has both ways.</summary>
+    internal static DomainConfig ChooseMethod(CreationHost host, DomainConfig config)
+    {
+        if (config.DeviceMethod is not null || config.Kernel is null || host.Noxs is not { IsThere: true } || !host.Images.Has(config.Kernel) || !host.Images.LoadKernel(config.Kernel).Image.WantsNoxs) return config;
+        var draft = config.ToDraft();
+        draft.DeviceMethod = DeviceMethod.Noxs;
+        return DomainConfig.From(draft);
+    }
+
+    private static void CheckHost(CreationHost creation, DomainConfig config)
+    {
+        var host = creation.Hypervisor.GetInfo();
         CheckGuest(host, config);
         if (config.MemoryMiB * 1024L + SlackKiB > host.FreeMemoryKiB)
             throw new LvmException(ErrorIds.InsufficientMemory, $"it needs {config.MemoryMiB} MiB, and {host.FreeMemoryKiB / 1024} MiB are free");
-        if (config.DeviceMethod == DeviceMethod.Noxs) throw new LvmException(ErrorIds.DeviceUnsupported, "device method noxs is asked for");
+        if (config.DeviceMethod == DeviceMethod.Noxs) NoxsOf(creation).RequireThere();
+    }
+
+    private static NoxsDomains NoxsOf(CreationHost host) => host.Noxs ?? throw new LvmException(ErrorIds.NoxsUnavailable, "this host has no devices by noxs");
+
+    private static IReadOnlyList<Device> Reserve(CreationHost host, DomainConfig config, Guid uuid, IReadOnlyList<Device> devices) =>
+        config.DeviceMethod == DeviceMethod.Noxs ? NoxsOf(host).Reserve(uuid, devices, host.Bus.ListBridges()) : host.Bus.Reserve(uuid, devices);
+
+    /// <summary>Of domains without a store nothing is held.</summary>
+    private static void Release(CreationHost host, DomainConfig config, IReadOnlyList<Device> devices)
+    {
+        if (config.DeviceMethod != DeviceMethod.Noxs) host.Bus.Release(config.Uuid!.Value, devices);
     }
 
     /// <summary>Whether the host runs such guests.</summary>
@@ -414,7 +446,7 @@ internal sealed class DomainCreation
     }
 
     /// <summary>The configuration with everything in it that was left open, and its devices, which the host has agreed to.</summary>
-    private static (DomainConfig Config, IReadOnlyList<Device> Devices) Settle(IDeviceBus bus, DomainConfig config)
+    private static (DomainConfig Config, IReadOnlyList<Device> Devices) Settle(CreationHost host, DomainConfig config)
     {
         var draft = config.ToDraft();
         var uuid = draft.Uuid ??= Guid.NewGuid();
@@ -422,7 +454,7 @@ internal sealed class DomainCreation
         if (devices.Count > 0)
         {
             using var activity = Activities.StartActivity("create/reserve");
-            devices = bus.Reserve(uuid, devices);
+            devices = Reserve(host, config, uuid, devices);
             draft.Vifs = devices.OfType<NetworkDevice>().Select(network => network.Config).ToList();
         }
 
@@ -430,7 +462,7 @@ internal sealed class DomainCreation
     }
 
     /// <summary>The same where a shell has devices already: those that differ from its own, and those that are attached now.</summary>
-    private static (DomainConfig Config, IReadOnlyList<Device> Devices, IReadOnlyList<Device> Added) SettleShell(IDeviceBus bus, DomainConfig config, ShellRecord shell)
+    private static (DomainConfig Config, IReadOnlyList<Device> Devices, IReadOnlyList<Device> Added) SettleShell(CreationHost host, DomainConfig config, ShellRecord shell)
     {
         var draft = config.ToDraft();
         draft.Uuid ??= shell.Uuid;
@@ -439,8 +471,8 @@ internal sealed class DomainCreation
         IReadOnlyList<Device> added = [.. hasInterfaces ? [] : interfaces, .. config.Vbds.Select(DiskDevice.Of)];
         var readdressed = hasInterfaces ? interfaces.OfType<NetworkDevice>().Where(device => device.Config.Mac != shell.Vifs[device.Id].Mac).ToArray() : [];
         // Addresses that somebody chose may be another's.
-        if (readdressed.Length > 0) bus.Reserve(shell.Uuid, readdressed);
-        if (added.Count > 0) added = bus.Reserve(draft.Uuid.Value, added);
+        if (readdressed.Length > 0) Reserve(host, config, shell.Uuid, readdressed);
+        if (added.Count > 0) added = Reserve(host, config, draft.Uuid.Value, added);
         IReadOnlyList<Device> devices = hasInterfaces ? [.. interfaces, .. added] : added;
         draft.Vifs = devices.OfType<NetworkDevice>().Select(network => network.Config).ToList();
         return (DomainConfig.From(draft), devices, added);
@@ -519,6 +551,25 @@ internal sealed class DomainCreation
         return failures is null ? null : string.Join("; ", failures);
     }
 
+    private void Attach()
+    {
+        if (_noxs is not null) _noxs.Attach(Key, _devices); // it has one in any case
+        else if (_devices.Count > 0) _bus.Attach(Key, _devices);
+    }
+
+    private void AttachAdded()
+    {
+        if (_added.Count == 0) return;
+        if (_noxs is not null) _noxs.AttachMore(Key, _noxs.Registry.Find(_shell!.Uuid)!, _added);
+        else _bus.Attach(Key, _added);
+    }
+
+    private void Detach()
+    {
+        if (_noxs is not null) _noxs.DetachAll(_id);
+        else if (_devices.Count > 0) _bus.DetachAll(Key, _patience);
+    }
+
     private void Unpublish()
     {
         _directory.Settle(Key);
@@ -547,7 +598,8 @@ internal sealed class DomainCreation
         {
             host.Directory.Settle(key);
             host.Hypervisor.Destroy(key.Id);
-            host.Bus.DetachAll(key, host.DevicePatience);
+            if (shell.Flavour.DeviceMethod == DeviceMethod.Noxs) host.Noxs?.DetachAll(key.Id);
+            else host.Bus.DetachAll(key, host.DevicePatience);
             host.Directory.Withdraw(key);
             if (key != shell.Key) host.Directory.Withdraw(shell.Key);
             host.Directory.Shells.Remove(shell.Uuid);
@@ -608,4 +660,7 @@ internal sealed record CreationHost(IHypervisor Hypervisor, IDomainDirectory Dir
 {
     /// <summary>Whether the uuid was made up just now: then nobody has it, and there is no need to look at all domains.</summary>
     public bool HasNewUuid { get; init; }
+
+    /// <summary>What makes domains without a store; null where there is none.</summary>
+    public NoxsDomains? Noxs { get; init; }
 }

@@ -27,6 +27,9 @@ public sealed class KernelImage
     private const uint NoteEntry = 1;
     private const uint NotePhys32Entry = 18;
 
+    // Our own: what the guest's name is for its way to its devices.
+    private const uint NoteDevices = 1;
+
     private const int ElfClass32 = 1;
     private const int ElfClass64 = 2;
     private const ushort Machine386 = 3;
@@ -58,6 +61,9 @@ public sealed class KernelImage
 
     /// <summary>Whether an ELF image says that it boots as PVH guest.</summary>
     public bool HasPvhEntry { get; private init; }
+
+    /// <summary>Whether an ELF image says, by a note of the name "LightVM", that its devices can come by noxs.</summary>
+    public bool WantsNoxs { get; private init; }
 
     /// <summary>Bytes of memory that an ELF image occupies when loaded, uninitialised data included; 0 where it is packed.</summary>
     public long LoadedSize { get; private init; }
@@ -108,7 +114,7 @@ public sealed class KernelImage
             throw Invalid(path, "its program headers are missing or cut off");
 
         long low = long.MaxValue, high = 0;
-        bool pv = false, pvh = false;
+        bool pv = false, pvh = false, noxs = false;
         for (var i = 0; i < count; i++)
         {
             var header = image.Slice((int)(headers + (long)i * size), size);
@@ -125,7 +131,7 @@ public sealed class KernelImage
                     break;
                 case 4: // PT_NOTE
                     if (offset > (ulong)image.Length || fileSize > (ulong)image.Length - offset) throw Invalid(path, "its notes lie outside of the file: it is cut off or damaged");
-                    FindEntries(image.Slice((int)offset, (int)fileSize), ref pv, ref pvh);
+                    FindEntries(image.Slice((int)offset, (int)fileSize), ref pv, ref pvh, ref noxs);
                     break;
             }
         }
@@ -139,11 +145,12 @@ public sealed class KernelImage
             AddressSize = wide ? 64 : 32,
             HasPvEntry = pv,
             HasPvhEntry = pvh,
+            WantsNoxs = noxs,
             LoadedSize = high - low,
         };
     }
 
-    private static void FindEntries(ReadOnlySpan<byte> notes, ref bool pv, ref bool pvh)
+    private static void FindEntries(ReadOnlySpan<byte> notes, ref bool pv, ref bool pvh, ref bool noxs)
     {
         while (notes.Length >= 12)
         {
@@ -154,6 +161,11 @@ public sealed class KernelImage
             {
                 pv |= type == NoteEntry;
                 pvh |= type == NotePhys32Entry;
+            }
+
+            else if (type == NoteDevices && nameSize == 8 && dataSize == 5 && notes.Slice(12, 8).SequenceEqual("LightVM\0"u8) && notes.Slice(20, 5).SequenceEqual("noxs\0"u8))
+            {
+                noxs = true;
             }
 
             notes = notes[(int)whole..];

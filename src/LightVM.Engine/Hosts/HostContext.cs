@@ -3,6 +3,7 @@ using LightVM.Devices;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Noxs;
 
 namespace LightVM.Hosts;
 
@@ -27,7 +28,7 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
     /// <summary>How long drivers and the device daemon may take over a device.</summary>
     public TimeSpan DevicePatience { get; set; } = TimeSpan.FromSeconds(30);
 
-    public CreationHost ForCreation => new(hypervisor, directory, bus, images, DevicePatience);
+    public CreationHost ForCreation => new(hypervisor, directory, bus, images, DevicePatience) { Noxs = (directory as NoxsDirectory)?.Noxs };
 
     /// <summary>
     /// The domain that was meant: a hypercall tells whether its id still names it. One that is dying is gone: it was destroyed, and is

@@ -73,7 +73,8 @@ public sealed class HostPools
     /// <summary>Makes a domain of a shell; null where there is none that fits.</summary>
     internal Domain? TryCreate(DomainConfig config, CancellationToken cancellation)
     {
-        if (!_service.IsThere || config.DeviceMethod == DeviceMethod.Noxs) return null;
+        if (!_service.IsThere) return null;
+        config = DomainCreation.ChooseMethod(_host.ForCreation, config);
         var begin = Stopwatch.GetTimestamp();
         var request = ShellRequest.Of(config);
         // Another process may be quicker with one shell, and not with the next.

@@ -5,6 +5,7 @@ using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 using LightVM.Migration;
+using LightVM.Noxs;
 using LightVM.Pools;
 using LightVM.Services;
 using LightVM.Simulation;
@@ -71,8 +72,8 @@ public sealed class LvmHost : IDisposable
         var hypervisor = XenHypervisor.Open();
         try
         {
-            var directory = XenstoreDirectory.Open();
-            return new LvmHost(hypervisor, directory, directory.OpenDeviceBus(), new ImageCache(), _ => (new PoolDaemonClient(), [new DeviceDaemonService(), new PoolDaemonService(), new NoxsDaemonService()]));
+            var (directory, bus) = OpenXenParts(hypervisor);
+            return new LvmHost(hypervisor, directory, bus, new ImageCache(), _ => (new PoolDaemonClient(), [new DeviceDaemonService(), new PoolDaemonService(), new NoxsDaemonService()]));
         }
         catch
         {
@@ -81,14 +82,25 @@ public sealed class LvmHost : IDisposable
         }
     }
 
+    /// <summary>What names domains and what gives them devices on a real host, with a store and without.</summary>
+    internal static (IDomainDirectory Directory, IDeviceBus Bus) OpenXenParts(IHypervisor hypervisor)
+    {
+        var store = XenstoreDirectory.OpenLazily();
+        var noxs = new NoxsDomains(hypervisor, new NoxsBackend(), new NoxsRegistry(), () => NoxsBackend.IsThere);
+        var directory = new NoxsDirectory(store, noxs, store.CanBeReached, store.HeardOf, NoxsConsole.Open, others => new NoxsDomainWatch(others));
+        return (directory, new NoxsDeviceBus(store.OpenDeviceBus(), noxs, store.CanBeReached, (domains, interfaces) => new NoxsAddressWatch(directory.Watch(), domains, interfaces)));
+    }
+
     /// <summary>Makes a host in memory, which behaves as Xen does and needs none of it. A kernel is there as well: <see cref="SimulatedKernel.Path"/>.</summary>
     public static LvmHost OpenSimulated(SimulatedHostOptions? options = null)
     {
         var machine = new SimulatedMachine(options ?? new SimulatedHostOptions());
+        var hypervisor = new SimulatedHypervisor(machine);
+        var (directory, bus) = SimulatedNoxs.AddTo(machine, hypervisor);
         return new LvmHost(
-            new SimulatedHypervisor(machine),
-            new SimulatedDirectory(machine),
-            new SimulatedDeviceBus(machine),
+            hypervisor,
+            directory,
+            bus,
             new ImageCache((SimulatedKernel.Path, SimulatedKernel.Create())),
             host =>
             {

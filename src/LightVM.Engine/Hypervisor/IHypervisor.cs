@@ -10,7 +10,7 @@ namespace LightVM.Hypervisor;
 public readonly record struct DomainShape(Guid Uuid, GuestType Type, int AddressSize, int MaxVcpus);
 
 /// <summary>The rings through which the guest reaches the store and the console.</summary>
-/// <param name="StorePort">The guest's event channel to the store.</param>
+/// <param name="StorePort">The guest's event channel to the store; 0 for a guest without one, whose page of the store's ring lists its devices.</param>
 /// <param name="ConsolePort">The guest's event channel to the console daemon.</param>
 public readonly record struct GuestPorts(uint StorePort, uint ConsolePort);
 
@@ -79,6 +79,11 @@ public interface IHypervisor : IDisposable
     /// <param name="frames">What <see cref="IDomainImage.Frames"/> said then.</param>
     /// <param name="memoryKiB">What the domain shall have, at most as much.</param>
     IDomainImage AdoptMemory(uint id, in DomainShape shape, long heldKiB, IReadOnlyList<FrameRun> frames, long memoryKiB, in GuestPorts ports);
+
+    /// <summary>Replaces a page of a domain's memory.</summary>
+    /// <param name="frame">As <see cref="GuestRings"/> has frames.</param>
+    /// <param name="page">4096 bytes.</param>
+    void WritePage(uint id, ulong frame, ReadOnlySpan<byte> page);
 
     /// <summary>
     /// Writes a domain's memory and vCPUs as a migration stream of libxc (docs/specs/libxc-migration-stream.pandoc of the Xen tree), and

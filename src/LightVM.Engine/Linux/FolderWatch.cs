@@ -31,6 +31,10 @@ internal sealed unsafe class FolderWatch : IDisposable
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public void Wait(CancellationToken cancellation) => Readiness.Await(_file, Timeout.InfiniteTimeSpan, cancellation);
 
+    /// <summary>Waits until something has happened; false when nothing has in time.</summary>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public bool Wait(TimeSpan timeout, CancellationToken cancellation) => Readiness.Await(_file, timeout, cancellation);
+
     /// <summary>What has happened since it was asked last, in its order; valid until the next call. Does not wait.</summary>
     public IReadOnlyList<FolderChange> Take()
     {

@@ -17,6 +17,9 @@ public sealed record PoolFlavour
 
     public required int MemoryMiB { get; init; }
 
+    /// <summary>How their guests learn of their devices; null for by Xenstore.</summary>
+    public DeviceMethod? DeviceMethod { get; init; }
+
     /// <summary>What the guest may grow to.</summary>
     public required int MaxMemoryMiB { get; init; }
 
@@ -43,7 +46,6 @@ public sealed record PoolFlavour
         if (kind == ShellKind.Snapshot && config.Vbds.Count > 0) throw Invalid("a snapshot with disks cannot be used more than once");
         if (ShellRequest.Of(config).Bridges is null)
             throw Invalid("interfaces of shells have a bridge and nothing else: no rate, no number of queues, no number of their own");
-        if (config.DeviceMethod == DeviceMethod.Noxs) throw Invalid("shells have no devices by noxs");
         if (kind == ShellKind.Built && config.Kernel is null) throw Invalid("a built shell needs a kernel");
         var hasKernel = kind != ShellKind.Shell;
         return new PoolFlavour
@@ -51,6 +53,7 @@ public sealed record PoolFlavour
             Kind = kind,
             Type = config.Type,
             AddressSize = config.AddressSize,
+            DeviceMethod = config.DeviceMethod,
             MemoryMiB = config.MemoryMiB,
             MaxMemoryMiB = config.MaxMemoryMiB,
             VcpuCount = config.VcpuCount,
@@ -70,11 +73,13 @@ public sealed record PoolFlavour
     }
 
     public bool Equals(PoolFlavour? other) => other is not null
-        && (Kind, Type, AddressSize, MemoryMiB, MaxMemoryMiB, VcpuCount, Kernel, Ramdisk, CommandLine, Image)
-            == (other.Kind, other.Type, other.AddressSize, other.MemoryMiB, other.MaxMemoryMiB, other.VcpuCount, other.Kernel, other.Ramdisk, other.CommandLine, other.Image)
+        && (Kind, Type, AddressSize, IsNoxs, MemoryMiB, MaxMemoryMiB, VcpuCount, Kernel, Ramdisk, CommandLine, Image)
+            == (other.Kind, other.Type, other.AddressSize, other.IsNoxs, other.MemoryMiB, other.MaxMemoryMiB, other.VcpuCount, other.Kernel, other.Ramdisk, other.CommandLine, other.Image)
         && Bridges.SequenceEqual(other.Bridges);
 
     public override int GetHashCode() => HashCode.Combine(Kind, Type, MemoryMiB, VcpuCount, Kernel, CommandLine, Image);
+
+    private bool IsNoxs => DeviceMethod == Configuration.DeviceMethod.Noxs;
 
     /// <summary>What a shell is made of, before it is anybody's.</summary>
     internal DomainConfig ConfigFor(Guid uuid) => DomainConfig.From(DraftFor(uuid));
@@ -85,6 +90,7 @@ public sealed record PoolFlavour
         Uuid = uuid,
         Type = Type,
         AddressSize = AddressSize,
+        DeviceMethod = DeviceMethod,
         MemoryMiB = MemoryMiB,
         MaxMemoryMiB = MaxMemoryMiB,
         VcpuCount = VcpuCount,
@@ -98,7 +104,7 @@ public sealed record PoolFlavour
     /// <summary>Whether a shell of this flavour can become what is asked for.</summary>
     internal bool Fits(ShellRequest request)
     {
-        if (request.Type != Type || request.AddressSize != AddressSize) return false;
+        if (request.Type != Type || request.AddressSize != AddressSize || request.IsNoxs != IsNoxs) return false;
         if (Bridges.Count > 0 && (request.Bridges is null || !Bridges.SequenceEqual(request.Bridges))) return false;
         if (Kind == ShellKind.Shell) return request.MemoryMiB <= MemoryMiB && request.VcpuCount <= VcpuCount;
         return (request.MemoryMiB, request.MaxMemoryMiB, request.VcpuCount, request.Kernel, request.Ramdisk, request.CommandLine) == (MemoryMiB, MaxMemoryMiB, VcpuCount, Kernel, Ramdisk, CommandLine)

@@ -149,6 +149,7 @@ internal static class PoolJson
         json.WriteString("kind", Kinds[(int)flavour.Kind]);
         json.WriteString("type", flavour.Type == GuestType.PVH ? "pvh" : "pv");
         if (flavour.AddressSize != 64) json.WriteNumber("address_size", flavour.AddressSize);
+        if (flavour.DeviceMethod is { } method) json.WriteString("dev_method", ConfigWords.DeviceMethods.WordOf(method));
         json.WriteNumber("memory", flavour.MemoryMiB);
         if (flavour.MaxMemoryMiB != flavour.MemoryMiB) json.WriteNumber("max_memory", flavour.MaxMemoryMiB);
         json.WriteNumber("vcpus", flavour.VcpuCount);
@@ -171,6 +172,7 @@ internal static class PoolJson
             Kind = (ShellKind)kind,
             Type = Text(element, "type") switch { "pv" => GuestType.PV, "pvh" => GuestType.PVH, _ => throw Invalid("'type' must be \"pv\" or \"pvh\"") },
             AddressSize = OptionalNumber(element, "address_size") ?? 64,
+            DeviceMethod = OptionalText(element, "dev_method") switch { null => null, "xenstore" => DeviceMethod.Xenstore, "noxs" => DeviceMethod.Noxs, _ => throw Invalid("'dev_method' must be \"xenstore\" or \"noxs\"") },
             MemoryMiB = memory,
             MaxMemoryMiB = OptionalNumber(element, "max_memory") ?? memory,
             VcpuCount = Number(element, "vcpus"),

@@ -10,6 +10,9 @@ internal sealed record ShellRequest
 
     public int AddressSize { get; init; } = 64;
 
+    /// <summary>Whether its guest is to have no store.</summary>
+    public bool IsNoxs { get; init; }
+
     public int MemoryMiB { get; init; }
 
     public int MaxMemoryMiB { get; init; }
@@ -35,6 +38,7 @@ internal sealed record ShellRequest
     {
         Type = config.Type,
         AddressSize = config.AddressSize,
+        IsNoxs = config.DeviceMethod == DeviceMethod.Noxs,
         MemoryMiB = config.MemoryMiB,
         MaxMemoryMiB = config.MaxMemoryMiB,
         VcpuCount = config.VcpuCount,

@@ -14,6 +14,7 @@ internal sealed class SimulatedDeviceBus(SimulatedMachine machine) : IDeviceBus
 
     public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices)
     {
+        machine.RequireStore();
         lock (machine.Lock)
         {
             var taken = machine.Domains.Where(domain => domain.Key.Uuid != uuid).SelectMany(domain => domain.Devices).ToList();
@@ -35,6 +36,7 @@ internal sealed class SimulatedDeviceBus(SimulatedMachine machine) : IDeviceBus
 
     public void Attach(DomainKey domain, IReadOnlyList<Device> devices)
     {
+        machine.RequireStore();
         lock (machine.Lock) machine.Require(domain.Id, "attach devices to").Devices.AddRange(devices);
     }
 
@@ -45,6 +47,7 @@ internal sealed class SimulatedDeviceBus(SimulatedMachine machine) : IDeviceBus
 
     public IReadOnlyList<DeviceStatus> List(uint? domainId = null)
     {
+        machine.RequireStore();
         lock (machine.Lock)
         {
             return machine.Domains.Where(domain => domainId is null || domain.Key.Id == domainId)
@@ -55,6 +58,7 @@ internal sealed class SimulatedDeviceBus(SimulatedMachine machine) : IDeviceBus
 
     public void Detach(DomainKey domain, DeviceKind kind, int id, bool force, TimeSpan patience, CancellationToken cancellation)
     {
+        machine.RequireStore();
         lock (machine.Lock)
         {
             var owner = machine.Require(domain.Id, "detach a device of");
@@ -68,17 +72,20 @@ internal sealed class SimulatedDeviceBus(SimulatedMachine machine) : IDeviceBus
 
     public void DetachAll(DomainKey domain, TimeSpan patience)
     {
+        machine.RequireStore();
         lock (machine.Lock) machine.Find(domain.Id)?.Devices.Clear();
     }
 
     public bool AwaitGuest(DomainKey domain, IReadOnlyList<DeviceId> devices, TimeSpan patience, CancellationToken cancellation)
     {
+        machine.RequireStore();
         // A simulated guest takes no time.
         lock (machine.Lock) return machine.Find(domain.Id) is { State: DomainState.Running or DomainState.Blocked };
     }
 
     public void Request(DomainKey domain, ShutdownReason reason)
     {
+        machine.RequireStore();
         lock (machine.Lock)
         {
             var asked = machine.Require(domain.Id, "ask");
@@ -90,6 +97,7 @@ internal sealed class SimulatedDeviceBus(SimulatedMachine machine) : IDeviceBus
 
     public bool WithdrawRequest(DomainKey domain)
     {
+        machine.RequireStore();
         lock (machine.Lock)
         {
             if (machine.Find(domain.Id) is not { Asked: not null } asked) return false;

@@ -27,11 +27,13 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
 
     public DirectoryEntry? Find(DomainKey key)
     {
+        machine.RequireStore();
         lock (_lock) return _entries.GetValueOrDefault(key.Uuid);
     }
 
     public void Refresh()
     {
+        machine.RequireStore();
         // Nobody else writes here.
     }
 
@@ -39,6 +41,7 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
 
     public IReadOnlyList<Guid> UuidsByName(string name)
     {
+        machine.RequireStore();
         lock (_lock) return _entries.UuidsOf(name);
     }
 
@@ -72,6 +75,7 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
 
     public void Publish(DomainPublication publication)
     {
+        machine.RequireStore();
         lock (_lock)
         {
             _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
@@ -89,6 +93,7 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
 
     public void PublishShell(DomainPublication publication)
     {
+        machine.RequireStore();
         lock (_lock) _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, null);
         if (publication.Rings == default) return;
         lock (machine.Lock) machine.Require(publication.Key.Id, "publish").HasConsole = true;
@@ -180,6 +185,7 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
 
     public void NoteResumed(DomainKey key)
     {
+        machine.RequireStore();
         // Nobody here has noted that it was suspended.
     }
 
@@ -187,6 +193,7 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
 
     public void Rename(DomainKey key, string newName)
     {
+        machine.RequireStore();
         lock (_lock)
         {
             if (!_entries.TryGetValue(key.Uuid, out var entry)) throw new LvmException(ErrorIds.DomainGone, $"nothing is published of domain {key}");
@@ -201,6 +208,7 @@ internal sealed class SimulatedDirectory(SimulatedMachine machine) : IDomainDire
 
     public void Withdraw(DomainKey key)
     {
+        machine.RequireStore();
         lock (_lock)
         {
             _entries.Remove(key.Uuid);

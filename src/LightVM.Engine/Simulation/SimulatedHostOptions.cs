@@ -24,6 +24,12 @@ public sealed record SimulatedHostOptions
     /// <summary>Nodes that a guest may have in the store; xenstored's own limit is 1000.</summary>
     public int StoreNodesPerDomain { get; init; } = 1000;
 
+    /// <summary>Whether a store runs.</summary>
+    public bool HasStore { get; init; } = true;
+
+    /// <summary>Whether guests can have devices without a store.</summary>
+    public bool HasNoxs { get; init; } = true;
+
     /// <summary>The bridges that it has.</summary>
     public IReadOnlyList<string> Bridges { get; init; } = ["xenbr0", "xenbr1"];
 }

@@ -136,6 +136,16 @@ internal sealed class SimulatedHypervisor(SimulatedMachine machine) : IHyperviso
         }
     }
 
+    public void WritePage(uint id, ulong frame, ReadOnlySpan<byte> page)
+    {
+        lock (machine.Lock)
+        {
+            var domain = machine.Require(id, "write a page of");
+            if (frame != RingsOf(domain).StoreFrame) throw Refused("write a page of", $"it has no frame {frame}", ErrnoText.EINVAL);
+            domain.DevicePage = page.ToArray();
+        }
+    }
+
     public void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation)
     {
         // As libxc does: first what does not change, then rounds, of which each is counted when it is over.

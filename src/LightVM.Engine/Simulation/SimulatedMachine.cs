@@ -83,6 +83,12 @@ internal sealed class SimulatedMachine
         Tell();
     }
 
+    /// <summary>Refuses what only the store knows, where none runs.</summary>
+    public void RequireStore()
+    {
+        if (!Options.HasStore) throw new LvmException(ErrorIds.XenstoreUnavailable, "Xenstore cannot be reached") { Errno = ErrnoText.ENOENT };
+    }
+
     /// <summary>How often a domain has begun or ended.</summary>
     public long Changes { get; private set; }
 
@@ -149,6 +155,9 @@ internal sealed class SimulatedDomain
 
     /// <summary>The devices it has, and what is behind them.</summary>
     public List<Device> Devices { get; } = [];
+
+    /// <summary>The page in the place of the store's ring, of a guest without a store.</summary>
+    public byte[]? DevicePage { get; set; }
 
     public uint NextPort { get; set; } = 1;
 

@@ -7,7 +7,7 @@ namespace LightVM.Xen;
 /// <summary>The C API of src/Native/xen/lightvm_xen.h. Results below zero are negative errnos, or <see cref="NoErrno"/>.</summary>
 internal static partial class XenControl
 {
-    public const int AbiVersion = 4;
+    public const int AbiVersion = 5;
 
     /// <summary>LVM_NO_ERRNO: failed, and libxc did not say by what errno.</summary>
     public const int NoErrno = -4096;
@@ -65,6 +65,9 @@ internal static partial class XenControl
 
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_destroy")]
     public static partial int Destroy(XenControlHandle handle, uint id);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_write_page")]
+    public static partial int WritePage(XenControlHandle handle, uint id, ulong frame, ReadOnlySpan<byte> bytes);
 
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_event_channel_room")]
     public static partial int GetEventChannelRoom(XenControlHandle handle, uint id, out uint room);

@@ -190,6 +190,13 @@ internal sealed class XenHypervisor : IHypervisor
         using (lease) throw lease.Failure("take over the memory of", result, id);
     }
 
+    public void WritePage(uint id, ulong frame, ReadOnlySpan<byte> page)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(page.Length, 4096);
+        using var lease = Rent();
+        Check(lease, "write a page of", id, XenControl.WritePage(lease.Handle, id, frame, page));
+    }
+
     public unsafe void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation)
     {
         using var lease = Rent();

@@ -22,17 +22,19 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
 
     private static readonly DeviceKind[] Kinds = [DeviceKind.Network, DeviceKind.Disk];
 
-    private readonly XenstoreClient _store;
-    private readonly XenstorePipeline _pipeline;
+    private readonly XenstoreConnection _connection;
     private readonly DeviceDaemonClient _daemon = new();
     private readonly Stack<XenstorePipeline> _waiters = new();
 
-    /// <param name="store">Stays the caller's, as does the pipeline.</param>
-    public XenstoreDeviceBus(XenstoreClient store, XenstorePipeline pipeline)
+    /// <param name="connection">Stays the caller's.</param>
+    public XenstoreDeviceBus(XenstoreConnection connection)
     {
-        _store = store;
-        _pipeline = pipeline;
+        _connection = connection;
     }
+
+    private XenstoreClient Store => _connection.Client;
+
+    private XenstorePipeline Pipeline => _connection.Pipeline;
 
     public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) => _daemon.Reserve(uuid, devices);
 
@@ -49,7 +51,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         // The kernel takes changes in their order: it makes all backends before it looks at what else is in them.
         foreach (var device in devices) WriteBack(nodes, domain.Id, device);
         foreach (var device in devices) Write(nodes, domain.Id, device);
-        _pipeline.Commit(nodes);
+        Pipeline.Commit(nodes);
     }
 
     public void AwaitBackends(DomainKey domain, IReadOnlyList<Device> devices, TimeSpan patience, CancellationToken cancellation)
@@ -83,7 +85,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         var inTime = true;
         WithWatches(paths, waiter =>
         {
-            while (inTime && _pipeline.Read(paths).Any(state => state is not null && state != connected)) inTime = waiter(patience - Stopwatch.GetElapsedTime(begin), cancellation);
+            while (inTime && Pipeline.Read(paths).Any(state => state is not null && state != connected)) inTime = waiter(patience - Stopwatch.GetElapsedTime(begin), cancellation);
         });
         return inTime;
     }
@@ -93,14 +95,14 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         var found = new List<DeviceStatus>();
         foreach (var kind in Kinds)
         {
-            List<uint> domains = domainId is { } one ? [one] : Numbers<uint>(_store.List($"{BackendRoot}/{KindName(kind)}"));
+            List<uint> domains = domainId is { } one ? [one] : Numbers<uint>(Store.List($"{BackendRoot}/{KindName(kind)}"));
             var ids = IdsOf(kind, domains);
             for (var first = 0; first < ids.Count;)
             {
                 var batch = new XenstoreBatch();
                 var last = first;
                 for (; last < ids.Count && batch.HasRoom; last++) Read(batch, ids[last].Domain, kind, ids[last].Id);
-                var answers = _pipeline.Ask(batch).ToArray();
+                var answers = Pipeline.Ask(batch).ToArray();
                 for (var i = first; i < last; i++)
                 {
                     if (Parse(ids[i].Domain, kind, ids[i].Id, answers.AsSpan((i - first) * AnswersOf(kind), AnswersOf(kind))) is { } status) found.Add(status);
@@ -124,7 +126,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
             closing.Write($"{back}/online", "0");
             closing.Write($"{back}/removal", "1"); // for the device daemon, if the guest takes longer than anybody waits here
             closing.Write($"{back}/state", Number((int)DeviceState.Closing));
-            _pipeline.Commit(closing);
+            Pipeline.Commit(closing);
             WithWatches([$"{back}/state"], waiter =>
             {
                 while (StateOf(back) is not (null or DeviceState.Closed))
@@ -140,12 +142,12 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
 
     public void DetachAll(DomainKey domain, TimeSpan patience)
     {
-        var kinds = _store.List(BackendRoot);
+        var kinds = Store.List(BackendRoot);
         if (kinds.Count == 0) return;
         var lists = new XenstoreBatch();
         foreach (var kind in kinds) lists.List($"{BackendRoot}/{kind}/{domain.Id}");
         lists.List(Root(domain.Id));
-        var answers = _pipeline.Ask(lists);
+        var answers = Pipeline.Ask(lists);
         var devices = new List<(DeviceKind, int)>();
         var nodes = new XenstoreBatch();
         var emptied = new List<string>();
@@ -170,8 +172,8 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         fronts.Remove(isAlone ? $"/libxl/{domain.Id}" : $"/libxl/{domain.Id}/device");
         AwaitKernel(domain.Id, devices, patience, () =>
         {
-            _pipeline.Apply(fronts);
-            _pipeline.Apply(nodes);
+            Pipeline.Apply(fronts);
+            Pipeline.Apply(nodes);
         });
         RemoveErrors(emptied.Select(kind => $"{kind}/{domain.Id}"));
         foreach (var kind in emptied) RemoveIfEmpty(kind);
@@ -185,16 +187,16 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         var request = new XenstoreBatch();
         request.Read(RequestPath(domain));
         request.Write(RequestPath(domain), word);
-        if (_pipeline.TryCommit(request) is not null) throw new LvmException(ErrorIds.DomainGone, $"domain {domain} is gone, or takes no requests");
+        if (Pipeline.TryCommit(request) is not null) throw new LvmException(ErrorIds.DomainGone, $"domain {domain} is gone, or takes no requests");
     }
 
     public bool WithdrawRequest(DomainKey domain)
     {
         var pending = false;
-        _store.InTransaction(transaction =>
+        Store.InTransaction(transaction =>
         {
-            pending = _store.Read(RequestPath(domain), transaction) is { Length: > 0 };
-            if (pending) _store.Write(RequestPath(domain), "", transaction);
+            pending = Store.Read(RequestPath(domain), transaction) is { Length: > 0 };
+            if (pending) Store.Write(RequestPath(domain), "", transaction);
         });
         return pending;
     }
@@ -227,7 +229,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
     /// <summary>The devices that are not ready yet. Errors: what the daemon says, DeviceFailure for one that is there no more.</summary>
     private List<Device> NotReady(DomainKey domain, IReadOnlyList<Device> devices)
     {
-        var states = _pipeline.Read(devices.Select(device => StatusOf(domain, device)).ToArray());
+        var states = Pipeline.Read(devices.Select(device => StatusOf(domain, device)).ToArray());
         var pending = new List<Device>();
         for (var i = 0; i < devices.Count; i++)
         {
@@ -238,7 +240,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
                 case null:
                     throw new LvmException(ErrorIds.DeviceFailure, $"its {KindName(devices[i].Kind)} {devices[i].Id} was taken away");
                 case "error":
-                    throw Failure(devices[i], _pipeline.Read([$"{Back(domain.Id, devices[i].Kind, devices[i].Id)}/hotplug-error"])[0] ?? "it did not say why");
+                    throw Failure(devices[i], Pipeline.Read([$"{Back(domain.Id, devices[i].Kind, devices[i].Id)}/hotplug-error"])[0] ?? "it did not say why");
                 default:
                     pending.Add(devices[i]);
                     break;
@@ -257,7 +259,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
             if (network.Config.QueueCount is { } count) limits.Write($"{Back(domain.Id, network.Kind, network.Id)}/multi-queue-max-queues", Number(count));
         }
 
-        if (limits.Count > 0) _pipeline.Apply(limits);
+        if (limits.Count > 0) Pipeline.Apply(limits);
     }
 
     /// <summary>What the daemon wrote: "ErrorId: text", or any text of another.</summary>
@@ -273,7 +275,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         {
             var name = $"{KindName(device.Kind)} {device.Id}";
             // Where the kernel's driver says what it did not like.
-            var kernel = _pipeline.Read([$"{KernelErrors}/{Back(domain.Id, device.Kind, device.Id)["/local/domain/0/".Length..]}/error"])[0];
+            var kernel = Pipeline.Read([$"{KernelErrors}/{Back(domain.Id, device.Kind, device.Id)["/local/domain/0/".Length..]}/error"])[0];
             var state = StateOf(Back(domain.Id, device.Kind, device.Id)) ?? DeviceState.Unknown;
             return kernel is null ? $"{name} is {state}" : $"{name} is {state}, and its driver says: {kernel}";
         });
@@ -320,14 +322,14 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
     }
 
     private DeviceState? StateOf(string back) =>
-        _pipeline.Read([$"{back}/state"])[0] is { } text ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var state) ? (DeviceState)state : DeviceState.Unknown : null;
+        Pipeline.Read([$"{back}/state"])[0] is { } text ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var state) ? (DeviceState)state : DeviceState.Unknown : null;
 
     private void Remove(uint domain, IReadOnlyList<(DeviceKind Kind, int Id)> devices, TimeSpan patience)
     {
         var failure = RunScripts(domain, devices, patience);
         var nodes = new XenstoreBatch();
         foreach (var (kind, id) in devices) XenstoreDeviceNodes.Remove(nodes, domain, kind, id);
-        AwaitKernel(domain, devices, patience, () => _pipeline.Apply(nodes));
+        AwaitKernel(domain, devices, patience, () => Pipeline.Apply(nodes));
         RemoveErrors(devices.Select(device => $"{KindName(device.Kind)}/{domain}/{Number(device.Id)}"));
         foreach (var kind in devices.Select(device => device.Kind).Distinct())
         {
@@ -345,7 +347,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
     private LvmException? RunScripts(uint domain, IReadOnlyList<(DeviceKind Kind, int Id)> devices, TimeSpan patience)
     {
         var paths = devices.SelectMany(device => new[] { $"{Back(domain, device.Kind, device.Id)}/script", $"{Back(domain, device.Kind, device.Id)}/gatewaydev" }).ToArray();
-        var nodes = _pipeline.Read(paths);
+        var nodes = Pipeline.Read(paths);
         LvmException? failure = null;
         for (var i = 0; i < devices.Count; i++)
         {
@@ -394,26 +396,26 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
     private void RemoveIfEmpty(string directory)
     {
         var path = $"{BackendRoot}/{directory}";
-        if (_store.List(path).Count > 0) return;
-        _store.InTransaction(transaction =>
+        if (Store.List(path).Count > 0) return;
+        Store.InTransaction(transaction =>
         {
-            if (_store.List(path, transaction).Count > 0) return;
-            _store.Remove(path, transaction);
-            if (_store.List(BackendRoot, transaction).Count == 0) _store.Remove(BackendRoot, transaction);
+            if (Store.List(path, transaction).Count > 0) return;
+            Store.Remove(path, transaction);
+            if (Store.List(BackendRoot, transaction).Count == 0) Store.Remove(BackendRoot, transaction);
         });
     }
 
     /// <summary>Removes what drivers noted of devices that are gone, as of one that went while they were looking at it: nobody else would.</summary>
     private void RemoveErrors(IEnumerable<string> devices)
     {
-        if (_store.List(KernelErrors).Count == 0) return;
-        _store.InTransaction(transaction =>
+        if (Store.List(KernelErrors).Count == 0) return;
+        Store.InTransaction(transaction =>
         {
             foreach (var device in devices)
             {
                 var path = $"{KernelErrors}/backend/{device}";
-                _store.Remove(path, transaction);
-                while (path != KernelErrors && _store.List(path = path[..path.LastIndexOf('/')], transaction).Count == 0) _store.Remove(path, transaction);
+                Store.Remove(path, transaction);
+                while (path != KernelErrors && Store.List(path = path[..path.LastIndexOf('/')], transaction).Count == 0) Store.Remove(path, transaction);
             }
         });
     }
@@ -426,7 +428,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
             var batch = new XenstoreBatch();
             var last = first;
             for (; last < domains.Count && batch.HasRoom; last++) batch.List($"{BackendRoot}/{KindName(kind)}/{domains[last]}");
-            var answers = _pipeline.Ask(batch);
+            var answers = Pipeline.Ask(batch);
             for (var i = first; i < last; i++) ids.AddRange(Numbers<int>(XenstorePipeline.Names(answers[i - first])).Select(id => (domains[i], id)));
             first = last;
         }

@@ -21,7 +21,7 @@ namespace LightVM.Xen;
 /// </remarks>
 internal sealed class XenstoreDirectory : IDomainDirectory
 {
-    private const string VmRoot = "/vm";
+    private const string VmRoot = XenstoreConnection.VmRoot;
 
     /// <summary>How long a console daemon that runs at all may take to notice a new domain.</summary>
     private static readonly TimeSpan ConsoleDaemonPatience = TimeSpan.FromSeconds(2);
@@ -29,8 +29,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     /// <summary>How long what may wait is kept back: as long as whoever made a domain of a shell needs the CPU.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(50);
 
-    private readonly XenstoreClient _store;
-    private readonly XenstorePipeline _pipeline;
+    private readonly XenstoreConnection _connection = new();
     private readonly object _lock = new();
     private readonly DirectoryEntries _entries = new();
     private readonly HashSet<Guid> _changed = [];
@@ -48,35 +47,50 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     private volatile bool _consoleDaemonAnswers = true;
 
-    private XenstoreDirectory(XenstoreClient store, XenstorePipeline pipeline)
+    private XenstoreDirectory()
     {
-        _store = store;
-        _pipeline = pipeline;
         _soon = new Timer(_ => WriteStartTimes());
     }
+
+    private XenstoreClient Store => _connection.Client;
+
+    private XenstorePipeline Pipeline => _connection.Pipeline;
 
     /// <summary>Connects and learns which domains are published. Errors: XenLibraryMissing, XenstoreUnavailable, XenNotPrivileged.</summary>
     public static XenstoreDirectory Open()
     {
-        XenstoreClient? store = null;
-        XenstorePipeline? pipeline = null;
+        var directory = new XenstoreDirectory();
         try
         {
-            var directory = new XenstoreDirectory(store = XenstoreClient.Open(), pipeline = XenstorePipeline.Open());
-            pipeline.Watch(VmRoot, "names");
             directory.Refresh();
             return directory;
         }
         catch
         {
-            pipeline?.Dispose();
-            store?.Dispose();
+            directory.Dispose();
             throw;
         }
     }
 
+    /// <summary>Connects when it is first asked for something that the store knows. Errors, then: as of <see cref="Open"/>.</summary>
+    public static XenstoreDirectory OpenLazily() => new();
+
     /// <summary>The bus of devices, over the same connections: to be disposed before this.</summary>
-    public XenstoreDeviceBus OpenDeviceBus() => new(_store, _pipeline);
+    public XenstoreDeviceBus OpenDeviceBus() => new(_connection);
+
+    /// <summary>Whether the store can be reached now; or could be, when it was last asked for something.</summary>
+    public bool CanBeReached() => _connection.CanBeReached();
+
+    /// <summary>The uuids under a name, as far as has been heard without asking for it.</summary>
+    public IReadOnlyList<Guid> HeardOf(string name)
+    {
+        if (!_connection.IsOpen) return [];
+        lock (_lock)
+        {
+            foreach (var path in Pipeline.TakeEvents()) Forget(path);
+            return _entries.UuidsOf(name);
+        }
+    }
 
     public DirectoryEntry? Find(DomainKey key)
     {
@@ -87,7 +101,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
             if (_entries.TryGetValue(key.Uuid, out var entry)) return entry;
             if (_unlisted.TryGetValue(key, out entry)) return entry;
             // What has no name yet may get one: only names are worth keeping.
-            return _store.Read($"/local/domain/{key.Id}/name") is { } name ? _unlisted[key] = new DirectoryEntry(name, null) : null;
+            return Store.Read($"/local/domain/{key.Id}/name") is { } name ? _unlisted[key] = new DirectoryEntry(name, null) : null;
         }
     }
 
@@ -95,16 +109,16 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     {
         lock (_lock)
         {
-            foreach (var path in _pipeline.TakeEvents()) Forget(path);
+            foreach (var path in Pipeline.TakeEvents()) Forget(path);
             if (_changed.Count == 0)
             {
-                foreach (var path in _pipeline.ReadEvents()) Forget(path);
+                foreach (var path in Pipeline.ReadEvents()) Forget(path);
                 return;
             }
 
             // What is to be asked anyway brings the events that happened before its answer.
             LearnNames();
-            foreach (var path in _pipeline.TakeEvents()) Forget(path);
+            foreach (var path in Pipeline.TakeEvents()) Forget(path);
         }
     }
 
@@ -112,7 +126,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     {
         lock (_lock)
         {
-            foreach (var path in _pipeline.TakeEvents()) Forget(path);
+            foreach (var path in Pipeline.TakeEvents()) Forget(path);
         }
     }
 
@@ -161,7 +175,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     public IReadOnlyList<(Guid Ticket, Arrival Arrival)> Arrivals() => RunRecords.Arrivals.All();
 
-    public void NoteResumed(DomainKey key) => _store.NoteResumed(key.Id);
+    public void NoteResumed(DomainKey key) => Store.NoteResumed(key.Id);
 
     public IDomainWatch Watch() => new XenstoreDomainWatch(XenstorePipeline.Open());
 
@@ -171,7 +185,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         {
             var question = new XenstoreBatch();
             question.Control("quota");
-            return ParseNodeQuota(_pipeline.Ask(question)[0]);
+            return ParseNodeQuota(Pipeline.Ask(question)[0]);
         }
         catch (LvmException)
         {
@@ -192,7 +206,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
             RunRecords.Configs.Save(publication.Key.Uuid, publication.Config);
             var nodes = new XenstoreBatch();
             WriteNodes(nodes, publication);
-            _pipeline.Commit(nodes);
+            Pipeline.Commit(nodes);
             lock (_lock)
             {
                 _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
@@ -212,7 +226,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     {
         var nodes = new XenstoreBatch();
         WriteRings(nodes, publication);
-        _pipeline.Apply(nodes);
+        Pipeline.Apply(nodes);
     }
 
     public void PublishShell(DomainPublication publication)
@@ -221,7 +235,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         WriteNodes(nodes, publication);
         try
         {
-            _pipeline.Commit(nodes);
+            Pipeline.Commit(nodes);
             if (publication.Rings != default) Introduce(publication);
         }
         catch
@@ -267,7 +281,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
             _changed.Remove(key.Uuid);
         }
 
-        _pipeline.Apply(nodes);
+        Pipeline.Apply(nodes);
         if (publication.FormerUuid is null) WriteStartTimeSoon(publication);
     }
 
@@ -278,7 +292,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         var names = new XenstoreBatch();
         names.Write($"/local/domain/{key.Id}/name", newName);
         names.Write($"{VmRoot}/{key.Uuid}/name", newName);
-        _pipeline.Commit(names);
+        Pipeline.Commit(names);
         lock (_lock)
         {
             _changed.Add(key.Uuid);
@@ -293,7 +307,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         nodes.Remove($"/local/domain/{key.Id}");
         nodes.Remove($"/libxl/{key.Id}");
         nodes.Remove($"{VmRoot}/{key.Uuid}");
-        _pipeline.Apply(nodes);
+        Pipeline.Apply(nodes);
         RunRecords.Configs.Remove(key.Uuid);
         ConsoleSpools.Delete(key.Uuid);
         lock (_lock)
@@ -310,7 +324,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     /// <summary>xenconsoled writes the console's pty a little after the domain was introduced, whether or not the domain is still there.</summary>
     public void Settle(DomainKey key)
     {
-        if (!_consoleDaemonAnswers || FindConsole(key) is not null || _store.Read($"/local/domain/{key.Id}/console/port") is null) return;
+        if (!_consoleDaemonAnswers || FindConsole(key) is not null || Store.Read($"/local/domain/{key.Id}/console/port") is null) return;
         using var events = XenstoreClient.Open();
         events.Watch(ConsolePath(key), "console");
         for (var begin = Environment.TickCount64; FindConsole(key) is null;)
@@ -333,7 +347,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         if (!File.Exists(ConsoleSpools.PathOf(folder, key.Uuid)))
         {
             // Other toolstacks destroy domains as well: the first reader of a domain tidies up after them.
-            var there = _store.List(VmRoot).ToHashSet(StringComparer.OrdinalIgnoreCase);
+            var there = Store.List(VmRoot).ToHashSet(StringComparer.OrdinalIgnoreCase);
             ConsoleSpools.Sweep(uuid => uuid == key.Uuid || there.Contains(uuid.ToString()));
         }
 
@@ -344,8 +358,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     {
         _soon.Dispose();
         WriteStartTimes();
-        _pipeline.Dispose();
-        _store.Dispose();
+        _connection.Dispose();
     }
 
     /// <summary>
@@ -397,7 +410,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     {
         var introduction = new XenstoreBatch();
         introduction.Introduce(domain.Key.Id, domain.Rings.StoreFrame, domain.Ports.StorePort);
-        _pipeline.Apply(introduction);
+        Pipeline.Apply(introduction);
     }
 
     private static void WriteFormer(XenstoreBatch nodes, DomainPublication domain)
@@ -431,7 +444,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
             try
             {
-                _pipeline.TryCommit(time);
+                Pipeline.TryCommit(time);
             }
             catch (LvmException)
             {
@@ -455,7 +468,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     }
 
     /// <summary>The device file of a domain's console; null when it has none (yet).</summary>
-    private string? FindConsole(DomainKey key) => _store.Read(ConsolePath(key)) is { Length: > 0 } path ? path : null;
+    private string? FindConsole(DomainKey key) => Store.Read(ConsolePath(key)) is { Length: > 0 } path ? path : null;
 
     private static string ConsolePath(DomainKey key) => $"/local/domain/{key.Id}/console/tty";
 
@@ -472,7 +485,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     private void ForgetAll()
     {
         foreach (var uuid in _entries.Uuids) _changed.Add(uuid);
-        foreach (var child in _store.List(VmRoot))
+        foreach (var child in Store.List(VmRoot))
         {
             if (Guid.TryParse(child, out var uuid)) _changed.Add(uuid);
         }
@@ -495,7 +508,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
         if (_changed.Count == 0) return;
         var uuids = _changed.ToArray();
-        var names = _pipeline.Read(Array.ConvertAll(uuids, uuid => $"{VmRoot}/{uuid}/name"));
+        var names = Pipeline.Read(Array.ConvertAll(uuids, uuid => $"{VmRoot}/{uuid}/name"));
         for (var i = 0; i < uuids.Length; i++)
         {
             if (names[i] is not { } name)
@@ -518,7 +531,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     private void LearnStartTimes()
     {
         var uuids = _undated.ToArray();
-        var times = _pipeline.Read(Array.ConvertAll(uuids, uuid => $"{VmRoot}/{uuid}/start_time"));
+        var times = Pipeline.Read(Array.ConvertAll(uuids, uuid => $"{VmRoot}/{uuid}/start_time"));
         for (var i = 0; i < uuids.Length; i++) _entries[uuids[i]] = _entries[uuids[i]] with { StartTime = ParseStartTime(times[i]) };
         _undated.Clear();
     }

@@ -35,12 +35,15 @@ internal static class CreateCommand
         var pattern = new Option<string>("--name-pattern") { Description = "With -n, what the names are: {0} is the number, {0:d4} with four digits, {1} the name", HelpName = "PATTERN" };
         var jobs = JobsOption.Make();
         var shell = new Option<bool>("--shell", "-s") { Description = "Have the pool daemon create them; else a waiting domain that fits is used all the same, which is quicker" };
+        var noStore = new Option<bool>("--no-xs") { Description = "Devices by noxs, whatever the file says: no request to Xenstore at all" };
+        var noNoxs = new Option<bool>("--no-noxs") { Description = "Devices by Xenstore, whatever the file or the kernel says" };
         var paused = new Option<bool>("--paused") { Description = "Leave the new domain paused" };
         var timings = new Option<bool>("--timings") { Description = "Show how long each step took" };
-        var command = new Command("create", "Create domains from a configuration file and start them") { file, guest, words, bridge, pvh, count, name, pattern, jobs, shell, paused, timings };
+        var command = new Command("create", "Create domains from a configuration file and start them") { file, guest, words, bridge, pvh, count, name, pattern, jobs, shell, noStore, noNoxs, paused, timings };
         return line.Define(command, context =>
         {
             if (context.Get(pattern) is not null && context.Get(count) is null) throw new UsageException("a pattern for names (--name-pattern) is for several domains (--count)");
+            if (context.Get(noStore) && context.Get(noNoxs)) throw new UsageException("without Xenstore (--no-xs) and without noxs (--no-noxs) a guest would have no devices at all");
             var (draft, source) = (context.Get(file), context.Get(guest)) switch
             {
                 ({ } path, null) when context.Get(words) is null && context.Get(bridge) is null && !context.Get(pvh) => (DomainConfigJson.ReadFile(path).ToDraft(), path),
@@ -49,6 +52,7 @@ internal static class CreateCommand
                 _ => throw new UsageException("a file, or the name of a guest (--guest), says what is to be created: one of the two"),
             };
             draft.Name = context.Get(name) ?? draft.Name;
+            draft.DeviceMethod = context.Get(noStore) ? DeviceMethod.Noxs : context.Get(noNoxs) ? DeviceMethod.Xenstore : draft.DeviceMethod;
             draft.Paused = draft.Paused == true || context.Get(paused);
             var configs = DomainSeries.Of(DomainConfig.From(draft, source), source, context.Get(count), context.Get(pattern));
             return Create(context, configs, context.Get(jobs), context.Get(timings), context.Get(shell));

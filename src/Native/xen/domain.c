@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Domains as a whole: listing, creating, limiting, running, ending. */
+#define XC_WANT_COMPAT_MAP_FOREIGN_API /* xc_map_foreign_range() */
 #include "internal.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Ports of a guest: what xl gives (max_event_channels=1023), the most that the 2-level ABI of small guests can name. */
 #define MAX_EVENT_CHANNEL_PORT 1023
@@ -152,4 +154,15 @@ int lvm_domain_shutdown(lvm_xen *handle, uint32_t domid, uint32_t reason)
 int lvm_domain_destroy(lvm_xen *handle, uint32_t domid)
 {
     return LVM_CALL(xc_domain_destroy(handle->xc, domid));
+}
+
+int lvm_domain_write_page(lvm_xen *handle, uint32_t domid, uint64_t frame, const void *bytes)
+{
+    errno = 0;
+    void *page = xc_map_foreign_range(handle->xc, domid, XC_PAGE_SIZE, PROT_READ | PROT_WRITE, frame);
+    if (!page)
+        return errno ? -errno : LVM_NO_ERRNO;
+    memcpy(page, bytes, XC_PAGE_SIZE);
+    munmap(page, XC_PAGE_SIZE);
+    return 0;
 }

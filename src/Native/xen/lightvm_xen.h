@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LVM_ABI_VERSION 4
+#define LVM_ABI_VERSION 5
 #define LVM_NO_ERRNO (-4096) /* failed, and libxc did not say by what errno: see the log */
 #define LVM_API __attribute__((visibility("default")))
 
@@ -80,6 +80,8 @@ LVM_API int lvm_domain_pause(lvm_xen *handle, uint32_t domid);
 LVM_API int lvm_domain_unpause(lvm_xen *handle, uint32_t domid);
 LVM_API int lvm_domain_shutdown(lvm_xen *handle, uint32_t domid, uint32_t reason);
 LVM_API int lvm_domain_destroy(lvm_xen *handle, uint32_t domid);
+/* Replaces a page of the domain's memory: 4096 bytes, at a machine frame of a PV guest's, or a frame of a PVH guest's own counting. */
+LVM_API int lvm_domain_write_page(lvm_xen *handle, uint32_t domid, uint64_t frame, const void *bytes);
 
 /* --- capacity.c --------------------------------------------------------------------------------------------- */
 /* For how many event channels a domain has room now: no more than that are in use. */

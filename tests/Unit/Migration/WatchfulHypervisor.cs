@@ -39,6 +39,8 @@ internal sealed class WatchfulHypervisor(SimulatedMachine machine) : IHypervisor
 
     public IDomainImage AdoptMemory(uint id, in DomainShape shape, long heldKiB, IReadOnlyList<FrameRun> frames, long memoryKiB, in GuestPorts ports) => _inner.AdoptMemory(id, shape, heldKiB, frames, memoryKiB, ports);
 
+    public void WritePage(uint id, ulong frame, ReadOnlySpan<byte> page) => _inner.WritePage(id, frame, page);
+
     public void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation) => _inner.SaveDomain(id, stream, control, cancellation);
 
     public GuestRings RestoreDomain(uint id, in DomainShape shape, SafeFileHandle stream, in GuestPorts ports, CancellationToken cancellation) => _inner.RestoreDomain(id, shape, stream, ports, cancellation);

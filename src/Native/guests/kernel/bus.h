@@ -38,10 +38,20 @@ void bus_drive_vif(const struct vif_driver *driver);
 void bus_start(void);
 // The devices have gone with the domain that we were.
 void bus_forget(void);
+// Before an end, and before a suspend, of which nobody knows yet whether it will be one; and after one that was none.
+void bus_pause(void);
+void bus_go_on(void);
+// Whenever something has happened, and before the guest sleeps: not every bus has an event for each of its changes.
+void bus_look(void);
 
 // A way to devices. Each is in a file of its own, and bus.c knows which is this guest's.
 struct bus {
     bool (*start)(const struct vif_driver *vifs); // false: this guest has no such bus
     void (*forget)(void);
+    // NULL where there is nothing to do.
+    void (*pause)(void);
+    void (*go_on)(void);
+    void (*look)(void);
 };
+extern const struct bus noxs_bus;
 extern const struct bus store_bus;

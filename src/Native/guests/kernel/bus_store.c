@@ -172,4 +172,4 @@ static void forget(void)
     vif.present = vif.connected = false;
 }
 
-const struct bus store_bus = {start, forget};
+const struct bus store_bus = {.start = start, .forget = forget};

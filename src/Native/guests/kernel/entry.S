@@ -21,6 +21,16 @@
     /* A suspend that did not happen returns 1 here, instead of a domain builder patching our state. */
     note XEN_ELFNOTE_SUSPEND_CANCEL, .long 1
 
+/* Whoever makes the domain may leave Xenstore out. */
+#ifdef GUEST_NOXS
+    .section .note.LightVM, "a", @note
+    .balign 4
+    .long 8, 5, 1
+    .asciz "LightVM"
+    .asciz "noxs"
+    .balign 4
+#endif
+
     .text
     .globl pv_entry
 pv_entry: /* 64-bit mode, paging on; rsi is the address of struct start_info */

@@ -1,5 +1,6 @@
 #include "grants.h"
 
+#include "hypercall.h"
 #include "machine.h"
 #include "pages.h"
 
@@ -61,4 +62,30 @@ void grants_end(struct granted *page)
     else
         used[page->reference] = false;
     page->reference = 0;
+}
+
+bool grants_map(struct mapped *mapped, domid_t of, grant_ref_t reference)
+{
+    if (!machine.is_pv && !mapped->is_hole)
+        mapped->is_hole = pvh_make_hole(mapped->page);
+    if (!machine.is_pv && !mapped->is_hole)
+        return false;
+    struct gnttab_map_grant_ref map = {
+        .host_addr = address_of(mapped->page),
+        .flags = GNTMAP_host_map,
+        .ref = reference,
+        .dom = of,
+    };
+    mapped->is_there = hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, address_of(&map), 1, 0) == 0 &&
+                       map.status == GNTST_okay;
+    mapped->handle = map.handle;
+    return mapped->is_there;
+}
+
+void grants_unmap(struct mapped *mapped)
+{
+    struct gnttab_unmap_grant_ref unmap = {.host_addr = address_of(mapped->page), .handle = mapped->handle};
+    if (mapped->is_there)
+        hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, address_of(&unmap), 1, 0);
+    mapped->is_there = false;
 }

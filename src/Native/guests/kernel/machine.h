@@ -21,6 +21,7 @@ struct machine {
     evtchn_port_t console_port;
     struct xenstore_domain_interface *store; // NULL: no Xenstore
     evtchn_port_t store_port;
+    const void *store_place; // the page in the place of a store's ring, where there is no store; NULL: none
 
     // Stops until the domain runs again, here or elsewhere; true when it did not stop, and all is as before. Fills the
     // fields anew.
@@ -51,6 +52,8 @@ uint64_t pvh_frame_of(const volatile void *address);
 // Maps the first frame of the grant table over the given page; again after each suspend that was one.
 bool pv_map_grant_table(void *page);
 bool pvh_map_grant_table(void *page);
+// Makes room for a page of another domain in the place of one of ours; once for each.
+bool pvh_make_hole(const void *page);
 
 // --- libc.c: what the compiler takes for granted, and C's library functions that are used ---
 

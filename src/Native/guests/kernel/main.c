@@ -85,6 +85,7 @@ _Noreturn void guest_main(void)
     bus_start();
     for (;;) {
         events_handle();
+        bus_look();
         if (power_obey())
             resume();
         events_sleep(each_round());

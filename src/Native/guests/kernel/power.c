@@ -1,5 +1,6 @@
 #include "power.h"
 
+#include "bus.h"
 #include "clock.h"
 #include "console.h"
 #include "hypercall.h"
@@ -34,6 +35,7 @@ bool power_request(const char *word, size_t length)
 static _Noreturn void stop(unsigned why)
 {
     struct sched_shutdown shutdown = {.reason = why};
+    bus_pause();
     for (;;)
         hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, address_of(&shutdown), 0, 0);
 }
@@ -52,8 +54,10 @@ bool power_obey(void)
     asked = NULL;
     if (reason != SHUTDOWN_suspend)
         stop(reason);
+    bus_pause();
     clock_suspend();
     if (machine.suspend()) {
+        bus_go_on();
         say("not suspended");
         return false;
     }

@@ -44,7 +44,9 @@ static void read_start_info(void)
     machine.console_port = start->console.domU.evtchn;
     machine.console = start->console.domU.mfn && machine.console_port ? page_of(start->console.domU.mfn) : NULL;
     machine.store_port = start->store_evtchn;
-    machine.store = start->store_mfn && machine.store_port ? page_of(start->store_mfn) : NULL;
+    void *const place = start->store_mfn ? page_of(start->store_mfn) : NULL;
+    machine.store = machine.store_port ? place : NULL;
+    machine.store_place = machine.store_port ? NULL : place;
 }
 
 // The saved image knows our own page numbers only, so before a suspend nothing may be left that names a frame: not in

@@ -74,6 +74,14 @@ bool pvh_map_grant_table(void *page)
     return place(XENMAPSPACE_grant_table, page);
 }
 
+bool pvh_make_hole(const void *page)
+{
+    xen_pfn_t frame = pvh_frame_of(page);
+    struct xen_memory_reservation give_back = {.nr_extents = 1, .domid = DOMID_SELF};
+    set_xen_guest_handle(give_back.extent_start, &frame);
+    return hypercall(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, address_of(&give_back), 0, 0) == 1;
+}
+
 static void ask_xen(void)
 {
     fill_hypercall_page();
@@ -83,7 +91,9 @@ static void ask_xen(void)
     machine.console_port = (evtchn_port_t)parameter(HVM_PARAM_CONSOLE_EVTCHN);
     machine.console = machine.console_port ? parameter_page(HVM_PARAM_CONSOLE_PFN) : NULL;
     machine.store_port = (evtchn_port_t)parameter(HVM_PARAM_STORE_EVTCHN);
-    machine.store = machine.store_port ? parameter_page(HVM_PARAM_STORE_PFN) : NULL;
+    void *const place = parameter_page(HVM_PARAM_STORE_PFN);
+    machine.store = machine.store_port ? place : NULL;
+    machine.store_place = machine.store_port ? NULL : place;
 }
 
 static bool suspend(void)

@@ -1,0 +1,100 @@
+using LightVM.Configuration;
+using LightVM.Devices;
+using LightVM.Errors;
+using LightVM.Hypervisor;
+
+namespace LightVM.Noxs;
+
+/// <summary>Devices of all domains: of those without a store by noxs, of all others by the bus of the store.</summary>
+/// <param name="store">Becomes this one's.</param>
+/// <param name="hasStore">Whether the store can be reached now.</param>
+/// <param name="watchAddresses">How addresses are heard of where some of the domains have no store.</param>
+internal sealed class NoxsDeviceBus(IDeviceBus store, NoxsDomains noxs, Func<bool> hasStore, Func<IReadOnlyCollection<DomainKey>, ILookup<uint, DeviceStatus>, IAddressWatch> watchAddresses) : IDeviceBus
+{
+    public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) =>
+        noxs.Registry.Find(uuid) is null ? store.Reserve(uuid, devices) : noxs.Reserve(uuid, devices, ListBridges());
+
+    public void Release(Guid uuid, IReadOnlyList<Device> devices)
+    {
+        if (noxs.Registry.Find(uuid) is null) store.Release(uuid, devices);
+    }
+
+    public IReadOnlyList<string> ListBridges() => store.ListBridges();
+
+    public void Attach(DomainKey domain, IReadOnlyList<Device> devices)
+    {
+        if (!IsNoxs(domain)) store.Attach(domain, devices);
+        else throw new LvmException(ErrorIds.DeviceUnsupported, "a guest without a store looks at its devices when it starts: no more can be attached to it");
+    }
+
+    public void AwaitBackends(DomainKey domain, IReadOnlyList<Device> devices, TimeSpan patience, CancellationToken cancellation)
+    {
+        // By noxs they are there when they are made.
+        if (!IsNoxs(domain)) store.AwaitBackends(domain, devices, patience, cancellation);
+    }
+
+    public bool AwaitGuest(DomainKey domain, IReadOnlyList<DeviceId> devices, TimeSpan patience, CancellationToken cancellation) =>
+        IsNoxs(domain) || store.AwaitGuest(domain, devices, patience, cancellation);
+
+    public IReadOnlyList<DeviceStatus> List(uint? domainId = null)
+    {
+        var records = noxs.Registry.List().Where(entry => domainId is null || entry.Value.Id == domainId).Select(entry => entry.Value).ToList();
+        if (domainId is not null && records.Count > 0) return [.. records.SelectMany(Describe)];
+        var others = hasStore() ? store.List(domainId) : [];
+        return records.Count == 0 ? others : [.. others.Concat(records.SelectMany(Describe)).OrderBy(device => device.DomainId).ThenBy(device => device.Device.Kind).ThenBy(device => device.Device.Id)];
+    }
+
+    public void Detach(DomainKey domain, DeviceKind kind, int id, bool force, TimeSpan patience, CancellationToken cancellation)
+    {
+        if (IsNoxs(domain)) noxs.Detach(domain, kind == DeviceKind.Network ? EntryType.Vif : EntryType.Vbd, (uint)id);
+        else store.Detach(domain, kind, id, force, patience, cancellation);
+    }
+
+    public void DetachAll(DomainKey domain, TimeSpan patience)
+    {
+        if (IsNoxs(domain)) noxs.DetachAll(domain.Id);
+        else store.DetachAll(domain, patience);
+    }
+
+    public void Request(DomainKey domain, ShutdownReason reason)
+    {
+        if (!IsNoxs(domain)) store.Request(domain, reason);
+        else
+        {
+            noxs.Backend.RequestClose((ushort)domain.Id, reason switch
+            {
+                ShutdownReason.Poweroff => CloseRequest.PowerOff,
+                ShutdownReason.Reboot => CloseRequest.Reboot,
+                ShutdownReason.Suspend => CloseRequest.Suspend,
+                _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, "a guest can be asked to power off, to reboot and to suspend"),
+            });
+        }
+    }
+
+    // Once the guest is told, it is told.
+    public bool WithdrawRequest(DomainKey domain) => !IsNoxs(domain) && store.WithdrawRequest(domain);
+
+    public IAddressWatch WatchAddresses(IReadOnlyCollection<DomainKey> domains) => !domains.Any(IsNoxs)
+        ? store.WatchAddresses(domains)
+        : watchAddresses(domains, List(domains.Count == 1 ? domains.First().Id : null).Where(status => status.Device is NetworkDevice).ToLookup(status => status.DomainId));
+
+    public void Dispose() => store.Dispose();
+
+    private bool IsNoxs(DomainKey domain) => noxs.Registry.Find(domain) is not null;
+
+    private static IEnumerable<DeviceStatus> Describe(NoxsRecord record)
+    {
+        foreach (var (vif, place) in record.Config.Vifs.Select((vif, place) => (vif, place)))
+        {
+            var id = vif.DeviceId ?? place;
+            if (Has(EntryType.Vif, id)) yield return new DeviceStatus(record.Id, new NetworkDevice(id, vif), DeviceState.Unknown, $"vif{record.Id}.{id}", "lightvm");
+        }
+
+        foreach (var vbd in record.Config.Vbds.Select(DiskDevice.Of))
+        {
+            if (Has(EntryType.Vbd, vbd.Id)) yield return new DeviceStatus(record.Id, vbd, DeviceState.Unknown, vbd.Config.Target, "lightvm");
+        }
+
+        bool Has(EntryType type, int id) => record.Entries.Any(entry => entry.Type == type && entry.Id == id);
+    }
+}

@@ -1,0 +1,283 @@
+using System.Buffers.Binary;
+using System.Collections.Concurrent;
+using System.Net;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using LightVM.Configuration;
+using LightVM.Consoles;
+using LightVM.Devices;
+using LightVM.Errors;
+using LightVM.Hypervisor;
+using LightVM.Linux;
+
+namespace LightVM.Noxs;
+
+/// <summary>
+/// Domains without a store, on this host: their devices at the backend, their device pages, their records. What of it is asked as of any domain
+/// is asked by way of <see cref="NoxsDirectory"/> and <see cref="NoxsDeviceBus"/>. Members may be called from several threads.
+/// </summary>
+/// <param name="isThere">Whether there is a backend.</param>
+internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, NoxsRegistry registry, Func<bool> isThere) : IDisposable
+{
+    /// <summary>GNTTAB_RESERVED_CONSOLE of xen/include/public/grant_table.h: by which a domain's builder grants the console's ring.</summary>
+    private const uint ConsoleGrant = 0;
+
+    // Of domains that have devices and no record yet, by their ids: who makes a domain publishes it as well.
+    private readonly ConcurrentDictionary<uint, List<DeviceEntry>> _begun = new();
+
+    private int _isReconciled;
+
+    /// <summary>The number of a block device; null for what is none.</summary>
+    public Func<string, (uint Major, uint Minor)?> FindDisk { get; init; } = DeviceNumber.Find;
+
+    /// <summary>Removes what a guest that is gone has written.</summary>
+    public Action<Guid> RemoveConsole { get; init; } = uuid => ConsoleSpools.Delete(NoxsFiles.ConsoleFolder, uuid);
+
+    public NoxsRegistry Registry => registry;
+
+    public INoxsBackend Backend => backend;
+
+    /// <summary>Whether this host has devices for guests without a store.</summary>
+    public bool IsThere => isThere();
+
+    /// <summary>Refuses a host without a backend. Errors: NoxsUnavailable.</summary>
+    public void RequireThere()
+    {
+        if (!IsThere) throw new LvmException(ErrorIds.NoxsUnavailable, $"its devices shall come by noxs, and there is no '{NoxsBackend.DefaultPath}'");
+    }
+
+    /// <summary>As <see cref="IDeviceBus.Reserve"/>. Errors: BridgeNotFound, MacAddressTaken, DiskInUse, DiskInvalid, DeviceUnsupported, TooManyDevices.</summary>
+    public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices, IReadOnlyList<string> bridges)
+    {
+        if (devices.Count == 0) return devices;
+        if (devices.Count >= DevicePage.MaxDevices) throw new LvmException(ErrorIds.TooManyDevices, $"a device page has room for {DevicePage.MaxDevices - 1} devices");
+        var others = registry.List().Where(entry => entry.Key != uuid).Select(entry => entry.Value.Config).ToList();
+        var macs = others.SelectMany(config => config.Vifs).Select(vif => vif.Mac).ToHashSet(StringComparer.Ordinal);
+        return devices.Select(device => device switch
+        {
+            NetworkDevice network => Reserve(uuid, network, macs, bridges),
+            DiskDevice disk => Reserve(disk, others),
+            _ => device,
+        }).ToList();
+    }
+
+    /// <summary>Makes the devices of a domain that has none, the one by which it is asked first of all. Errors: those of <see cref="INoxsBackend"/>; then nothing of them is left.</summary>
+    public void Attach(DomainKey domain, IReadOnlyList<Device> devices)
+    {
+        try
+        {
+            var entries = new List<DeviceEntry>(1 + devices.Count) { EntryOf(EntryType.Sysctl, backend.CreateSysctl((ushort)domain.Id)) };
+            _begun[domain.Id] = entries;
+            foreach (var device in devices) entries.Add(Create(domain.Id, device));
+        }
+        catch
+        {
+            DetachAll(domain.Id);
+            throw;
+        }
+    }
+
+    /// <summary>Devices more for a domain whose guest has not been started. What they are is published next.</summary>
+    public void AttachMore(DomainKey domain, NoxsRecord record, IReadOnlyList<Device> devices)
+    {
+        var entries = _begun.GetOrAdd(domain.Id, _ => [.. record.Entries]);
+        foreach (var device in devices) entries.Add(Create(domain.Id, device));
+    }
+
+    /// <summary>Removes all devices of a domain, and its console. What is gone already is no error.</summary>
+    public void DetachAll(uint id)
+    {
+        _begun.TryRemove(id, out _);
+        foreach (var type in (ReadOnlySpan<DeviceType>)[DeviceType.Console, DeviceType.Vbd, DeviceType.Vif, DeviceType.Sysctl])
+        {
+            foreach (var device in backend.List(type, (ushort)id)) DestroyQuietly(id, type, device);
+        }
+    }
+
+    /// <summary>
+    /// Publishes a domain: writes its device page, gives its console to the backend, keeps its record. Its guest does not run yet; one that has
+    /// none yet has no page either.
+    /// </summary>
+    public void Publish(DomainPublication publication, bool isShell)
+    {
+        var id = publication.Key.Id;
+        if (!_begun.TryGetValue(id, out var entries)) throw new InvalidOperationException("Attach comes before Publish.");
+        Load(publication, entries);
+        registry.Save(publication.Key.Uuid, RecordOf(publication, entries) with { StartTime = isShell ? null : publication.StartTime });
+        _begun.TryRemove(id, out _);
+    }
+
+    /// <summary>The rest for a domain whose guest has come.</summary>
+    public void PublishRings(DomainPublication publication)
+    {
+        var record = registry.Find(publication.Key) ?? throw new LvmException(ErrorIds.DomainGone, $"nothing is kept of domain {publication.Key}");
+        Load(publication, [.. record.Entries]);
+        registry.Save(publication.Key.Uuid, record with { PageFrame = publication.Rings.StoreFrame });
+    }
+
+    /// <summary>Makes of a shell the domain that it becomes.</summary>
+    public void PublishAs(DomainPublication publication, DomainPublication shell, IReadOnlyList<NetworkDevice> changed)
+    {
+        var (id, uuid) = (publication.Key.Id, publication.Key.Uuid);
+        var record = registry.Find(shell.Key.Uuid) ?? throw new LvmException(ErrorIds.DomainGone, $"nothing is kept of shell {shell.Key}");
+        var isNew = _begun.TryGetValue(id, out var entries);
+        entries ??= [.. record.Entries];
+        foreach (var device in changed)
+        {
+            backend.Destroy(DeviceType.Vif, (ushort)id, (uint)device.Id);
+            var place = entries.FindIndex(entry => entry.Type == EntryType.Vif && entry.Id == device.Id);
+            entries[place] = Create(id, device);
+        }
+
+        if (publication.Rings != shell.Rings) Load(publication, entries);
+        else if (isNew || changed.Count > 0) WritePage(id, publication.Rings.StoreFrame, entries);
+        registry.Save(uuid, RecordOf(publication, entries));
+        if (shell.Key.Uuid != uuid) registry.Remove(shell.Key.Uuid);
+        _begun.TryRemove(id, out _);
+    }
+
+    /// <summary>Takes one device away, and out of the page.</summary>
+    public void Detach(DomainKey domain, EntryType type, uint id)
+    {
+        var record = registry.Find(domain) ?? throw new LvmException(ErrorIds.DeviceNotFound, "it has no such device");
+        backend.Destroy(type == EntryType.Vif ? DeviceType.Vif : DeviceType.Vbd, (ushort)domain.Id, id);
+        var left = record.Entries.Where(entry => entry.Type != type || entry.Id != id).ToList();
+        if (record.PageFrame != 0) WritePage(domain.Id, record.PageFrame, left);
+        registry.Save(domain.Uuid, record with { Entries = left });
+    }
+
+    /// <summary>Does what <see cref="Reconcile"/> does, when it is first called.</summary>
+    public void ReconcileOnce()
+    {
+        if (Interlocked.Exchange(ref _isReconciled, 1) == 1) return;
+        Reconcile();
+    }
+
+    /// <summary>Forgets domains that are no more: destroyed by others, or by somebody who was killed.</summary>
+    public void Reconcile()
+    {
+        var records = registry.List();
+        if (records.Count == 0) return;
+        var there = hypervisor.ListDomains().Where(domain => domain.State != DomainState.Dying).Select(domain => domain.Key).ToHashSet();
+        foreach (var (uuid, record) in records)
+        {
+            if (there.Contains(new DomainKey(record.Id, uuid))) continue;
+            // Who makes or restarts it has it held.
+            using var hold = HostLocks.Take($"domain {uuid}", TimeSpan.Zero);
+            if (hold is null || registry.Find(uuid) is not { } still || hypervisor.FindDomain(still.Id)?.Key == new DomainKey(still.Id, uuid)) continue;
+            Forget(uuid);
+        }
+    }
+
+    /// <summary>Forgets a domain, and what its guest has written.</summary>
+    public void Forget(Guid uuid)
+    {
+        registry.Remove(uuid);
+        RemoveConsole(uuid);
+    }
+
+    public void Dispose()
+    {
+        registry.Dispose();
+        backend.Dispose();
+    }
+
+    private static NoxsRecord RecordOf(DomainPublication publication, List<DeviceEntry> entries) => new()
+    {
+        Id = publication.Key.Id,
+        Name = publication.Name,
+        StartTime = publication.StartTime,
+        PageFrame = publication.Rings.StoreFrame,
+        Entries = entries,
+        Config = publication.Config,
+    };
+
+    private static NetworkDevice Reserve(Guid uuid, NetworkDevice device, HashSet<string?> taken, IReadOnlyList<string> bridges)
+    {
+        var config = device.Config;
+        if (config.Rate is not null || config.QueueCount > 1) throw new LvmException(ErrorIds.DeviceUnsupported, $"vif {device.Id}: interfaces by noxs have one queue and no rate");
+        if (config.Bridge is { } bridge && !bridges.Contains(bridge)) throw new LvmException(ErrorIds.BridgeNotFound, $"there is no bridge '{bridge}'");
+        if (config.Mac is { } given) return taken.Add(given) ? device : throw new LvmException(ErrorIds.MacAddressTaken, $"another domain has the address {given}");
+        for (var attempt = 0; ; attempt++)
+        {
+            var mac = MacOf(uuid, device.Id, attempt);
+            if (taken.Add(mac)) return device with { Config = config with { Mac = mac } };
+        }
+    }
+
+    private DiskDevice Reserve(DiskDevice disk, List<DomainConfig> others)
+    {
+        var (target, type, _, access) = disk.Config;
+        if (type != DiskType.Phy) throw new LvmException(ErrorIds.DeviceUnsupported, $"disk '{target}': disks by noxs are block devices");
+        if (FindDisk(target) is null) throw new LvmException(ErrorIds.DiskNotFound, $"there is no block device '{target}'");
+        if (others.SelectMany(config => config.Vbds).Any(other => other.Target == target && (access == DiskAccess.ReadWrite || other.Access == DiskAccess.ReadWrite)))
+            throw new LvmException(ErrorIds.DiskInUse, $"another domain has the disk '{target}'");
+        return disk;
+    }
+
+    /// <summary>As the device daemon does: the same domain has the same addresses, however its devices come to it.</summary>
+    private static string MacOf(Guid domain, int id, int attempt)
+    {
+        Span<byte> seed = stackalloc byte[16 + sizeof(int) + sizeof(int)];
+        domain.TryWriteBytes(seed, bigEndian: true, out _);
+        BinaryPrimitives.WriteInt32BigEndian(seed[16..], id);
+        BinaryPrimitives.WriteInt32BigEndian(seed[20..], attempt);
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(seed, hash);
+        return $"00:16:3e:{hash[0] & 0x7f:x2}:{hash[1]:x2}:{hash[2]:x2}";
+    }
+
+    private static DeviceEntry EntryOf(EntryType type, DevicePlace place) => new() { Type = type, Id = place.Id, Grant = place.Grant, Port = place.Port };
+
+    private DeviceEntry Create(uint domain, Device device)
+    {
+        switch (device)
+        {
+            case NetworkDevice { Config: var vif }:
+                var address = vif.Ip is { } ip && IPAddress.TryParse(ip.Split('/')[0], out var parsed) ? parsed : null;
+                return EntryOf(EntryType.Vif, backend.CreateVif((ushort)domain, (uint)device.Id, VifSettings.Of(vif.Mac!, address, vif.Bridge)));
+            case DiskDevice { Config: var vbd }:
+                var number = FindDisk(vbd.Target) ?? throw new LvmException(ErrorIds.DiskNotFound, $"there is no block device '{vbd.Target}'");
+                return EntryOf(EntryType.Vbd, backend.CreateVbd((ushort)domain, (uint)device.Id, new VbdSettings
+                {
+                    Major = number.Major,
+                    Minor = number.Minor,
+                    Type = VbdType.Physical,
+                    Mode = vbd.Access == DiskAccess.ReadWrite ? VbdMode.ReadWrite : VbdMode.ReadOnly,
+                }));
+            default:
+                throw new ArgumentException($"{device.Kind} is no device that is attached", nameof(device));
+        }
+    }
+
+    private void Load(DomainPublication publication, List<DeviceEntry> entries)
+    {
+        if (publication.Rings == default) return;
+        WritePage(publication.Key.Id, publication.Rings.StoreFrame, entries);
+        if (publication.HasConsole) backend.CreateConsole((ushort)publication.Key.Id, ConsoleGrant, publication.Ports.ConsolePort);
+    }
+
+    private void WritePage(uint domain, ulong frame, List<DeviceEntry> entries)
+    {
+        Span<byte> bytes = stackalloc byte[DevicePage.Size];
+        bytes.Clear();
+        ref var page = ref MemoryMarshal.AsRef<DevicePage>(bytes);
+        page.Version = DevicePage.CurrentVersion;
+        page.Count = (uint)entries.Count;
+        for (var i = 0; i < entries.Count; i++) page.Entries[i] = entries[i];
+        DevicePage.Tag.CopyTo(bytes[^DevicePage.Tag.Length..]);
+        hypervisor.WritePage(domain, frame, bytes);
+    }
+
+    private void DestroyQuietly(uint domain, DeviceType type, uint id)
+    {
+        try
+        {
+            backend.Destroy(type, (ushort)domain, id);
+        }
+        catch (LvmException error) when (error.ErrorId is ErrorIds.DeviceNotFound or ErrorIds.DomainGone)
+        {
+            // The backend noticed the domain's end as well.
+        }
+    }
+}
