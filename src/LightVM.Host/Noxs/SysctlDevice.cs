@@ -7,9 +7,11 @@ namespace LightVM.Host.Noxs;
 internal sealed unsafe class SysctlDevice(IWorker worker, ushort domain, DaemonLog log, in SharedPage page, uint port)
     : ControlledDevice(worker, domain, 0, log, page, port)
 {
+    private bool _asked;
+
     public override DeviceType Type => DeviceType.Sysctl;
 
-    /// <summary>Called when the guest takes leave: before it suspends or ends it does.</summary>
+    /// <summary>Called when the guest was asked, has answered, or takes leave: it may be about to end.</summary>
     public Action? Left { get; set; }
 
     private SysctlPage* Page => (SysctlPage*)Control;
@@ -23,7 +25,15 @@ internal sealed unsafe class SysctlDevice(IWorker worker, ushort domain, DaemonL
             CloseRequest.Suspend => SysctlBits.Suspend,
             _ => SysctlBits.Reboot,
         }));
+        _asked = true;
         Tell();
+        Left?.Invoke();
+    }
+
+    public override void OnPort(uint port)
+    {
+        base.OnPort(port);
+        if (_asked) Left?.Invoke();
     }
 
     protected override void Fill()

@@ -1,0 +1,106 @@
+using LightVM.Errors;
+using LightVM.Hypervisor;
+using LightVM.Noxs;
+using LightVM.Xen;
+
+namespace LightVM.Lab;
+
+/// <summary>/dev/xen/noxs_backend as the noxs daemon provides it, with domains that have no guest: what is made, kept over the daemon's death, and freed.</summary>
+public sealed class NoxsDaemonTests : IDisposable
+{
+    private const string Bridge = "xenbr0";
+
+    private readonly XenHypervisor _hypervisor = XenHypervisor.Open();
+    private readonly NoxsBackend _backend = new();
+    private readonly List<uint> _domains = [];
+    private DeviceDaemon _daemon = Start();
+
+    public void Dispose()
+    {
+        foreach (var domain in _domains) _hypervisor.Destroy(domain);
+        _backend.Dispose();
+        _daemon.Stop();
+        _daemon.Dispose();
+        _hypervisor.Dispose();
+    }
+
+    [Fact]
+    public void The_device_does_all_calls()
+    {
+        var domain = NewDomain();
+        var settings = VifSettings.Of("00:16:3e:00:00:01", null, Bridge);
+
+        var sysctl = _backend.CreateSysctl(domain);
+        var vif = _backend.CreateVif(domain, 2, settings);
+
+        Assert.NotEqual((0u, 0u), (sysctl.Port, vif.Port));
+        Assert.NotEqual(sysctl.Grant, vif.Grant);
+        Assert.Equal([0u], _backend.List(DeviceType.Sysctl, domain));
+        Assert.Equal([2u], _backend.List(DeviceType.Vif, domain));
+        Assert.Equal(("00:16:3e:00:00:01", Bridge), (_backend.QueryVif(domain, 2).MacText(), _backend.QueryVif(domain, 2).BridgeText()));
+        _backend.RequestClose(domain, CloseRequest.PowerOff);
+        AssertEventually(() => Directory.Exists($"/sys/class/net/vif{domain}.2/brport"), "it is on its bridge");
+
+        AssertFails(ErrorIds.DeviceIdTaken, () => _backend.CreateSysctl(domain));
+        AssertFails(ErrorIds.BridgeNotFound, () => _backend.CreateVif(domain, 3, VifSettings.Of("00:16:3e:00:00:01", null, "nobridge")));
+        AssertFails(ErrorIds.DomainGone, () => _backend.CreateSysctl(0x7fef));
+        AssertFails(ErrorIds.DeviceNotFound, () => _backend.Destroy(DeviceType.Vif, domain, 3));
+        AssertFails(ErrorIds.DeviceNotFound, () => _backend.RequestClose((ushort)(domain + 1), CloseRequest.Suspend));
+
+        _backend.Destroy(DeviceType.Vif, domain, 2);
+        AssertEventually(() => !Directory.Exists($"/sys/class/net/vif{domain}.2"), "its interface is gone");
+        _backend.Destroy(DeviceType.Sysctl, domain, 0);
+        Assert.Empty(_backend.List(DeviceType.Sysctl, domain));
+    }
+
+    [Fact]
+    public void Who_is_no_administrator_is_refused()
+    {
+        File.SetUnixFileMode(NoxsBackend.DefaultPath, (UnixFileMode)0x1b6); // so that it is not the node that refuses
+        var (exitCode, output) = Dom0.Run("setpriv", "--reuid=1000", "--clear-groups", "sh", "-c", $"exec 3<>{NoxsBackend.DefaultPath}");
+        Assert.NotEqual(0, exitCode);
+        Assert.Contains("not permitted", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Devices_outlive_the_daemon_and_go_with_their_domain()
+    {
+        var channels = Channels();
+        var (domain, gone) = (NewDomain(), NewDomain());
+        var sysctl = _backend.CreateSysctl(domain);
+        _backend.CreateVif(domain, 0, VifSettings.Of("00:16:3e:00:00:01", null, Bridge));
+        _backend.CreateSysctl(gone);
+        AssertEventually(() => Directory.Exists($"/sys/class/net/vif{domain}.0/brport"), "it is on its bridge");
+
+        _daemon.Kill();
+        AssertFails(ErrorIds.NoxsUnavailable, () => _backend.List(DeviceType.Vif, domain));
+        _hypervisor.Destroy(gone);
+        _daemon.Dispose();
+        _daemon = Start();
+
+        Assert.Contains("taken over 1 guests with 1 interfaces", _daemon.Log, StringComparison.Ordinal);
+        Assert.Equal([0u], _backend.List(DeviceType.Vif, domain)); // by the same object, which opens the new device
+        Assert.Empty(_backend.List(DeviceType.Sysctl, gone));
+        _backend.Destroy(DeviceType.Sysctl, domain, 0);
+        Assert.NotEqual(default, sysctl);
+
+        _hypervisor.Destroy(domain);
+        AssertEventually(() => _backend.List(DeviceType.Vif, domain).Count == 0 && !Directory.Exists($"/sys/class/net/vif{domain}.0"), "its interface is gone with it");
+        AssertEventually(() => Channels() == channels, "the event channels are those of before");
+    }
+
+    private static DeviceDaemon Start() => DeviceDaemon.StartOther("noxsd", new Dictionary<string, string>());
+
+    private static int Channels() => Dom0.Output("lsevtchn", "0").Split('\n', StringSplitOptions.RemoveEmptyEntries).Length;
+
+    private static void AssertEventually(Func<bool> condition, string what) => GuestTests.AssertEventually(condition, () => $"never: {what}");
+
+    private static void AssertFails(string id, Action action) => Assert.Equal(id, Assert.Throws<LvmException>(action).ErrorId);
+
+    private ushort NewDomain()
+    {
+        var domain = _hypervisor.CreateDomain(new DomainShape(Guid.NewGuid(), GuestType.PV, 64, 1));
+        _domains.Add(domain);
+        return (ushort)domain;
+    }
+}
