@@ -78,7 +78,7 @@ public sealed class NoxsDaemonTests : IDisposable
         _daemon.Dispose();
         _daemon = Start();
 
-        Assert.Contains("taken over 1 guests with 1 interfaces", _daemon.Log, StringComparison.Ordinal);
+        AssertEventually(() => _daemon.Log.Contains("taken over 1 guests with 1 interfaces", StringComparison.Ordinal), "it says what it has taken over");
         Assert.Equal([0u], _backend.List(DeviceType.Vif, domain)); // by the same object, which opens the new device
         Assert.Empty(_backend.List(DeviceType.Sysctl, gone));
         _backend.Destroy(DeviceType.Sysctl, domain, 0);

@@ -84,6 +84,14 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
     /// <summary>A port of the backend has an event, and its device one turn.</summary>
     public void FireOnce(uint port) => _listeners[port].OnPort(port);
 
+    /// <summary>The one file that is watched can be read; whether anybody wants to know.</summary>
+    public bool Ready()
+    {
+        var watch = Assert.Single(_watches.Values);
+        if (watch.Wanted) watch.Target.OnFile(false);
+        return watch.Wanted;
+    }
+
     /// <summary>What is left when the process of a backend has died: pages and ports, which another process keeps.</summary>
     public MemoryMachine Successor()
     {
