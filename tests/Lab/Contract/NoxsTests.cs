@@ -1,0 +1,177 @@
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.RegularExpressions;
+using LightVM.Configuration;
+using LightVM.Domains;
+using LightVM.Errors;
+using LightVM.Hosts;
+using LightVM.Hypervisor;
+
+namespace LightVM.Lab;
+
+/// <summary>Guests without a store, by the noxs daemon: each boots, serves, ends and comes back, and leaves nothing.</summary>
+public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) : DeviceTests(contract), IClassFixture<XenContractHost>, IClassFixture<RunningNoxsDaemon>, IDisposable
+{
+    private const string Address = "192.168.77.40";
+    private const int DaytimePort = 13;
+    private const int EchoPort = 7;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
+    private readonly LvmHost _host = LvmHost.OpenXen();
+
+    public RunningNoxsDaemon Noxs { get; } = noxs;
+
+    public static TheoryData<string, GuestType> Guests
+    {
+        get
+        {
+            var data = new TheoryData<string, GuestType>();
+            foreach (var guest in new[] { "idle", "timecost", "daytime", "webserver", "template" })
+            {
+                data.Add(guest, GuestType.PV);
+                data.Add(guest, GuestType.PVH);
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Guests))]
+    public void Each_guest_boots_says_hello_and_powers_off(string guest, GuestType type)
+    {
+        var domain = Start(guest, type, vifs: guest is "idle" or "timecost" ? 0 : 1);
+        Says(domain, $"{guest}: hello from a {type} guest");
+        Assert.Null(Dom0.Run("xenstore-read", $"/local/domain/{domain.Id}/name") is (0, var name) ? name : null);
+
+        Assert.Null(_host.Lifecycle.Stop(domain.Key, Patience, cancellation: Cancellation));
+    }
+
+    [Theory]
+    [InlineData(GuestType.PV)]
+    [InlineData(GuestType.PVH)]
+    public void Daytime_tells_the_time_and_comes_back_from_a_reboot(GuestType type)
+    {
+        var domain = Start("daytime", type);
+        AssertTellsTime();
+
+        var again = _host.Lifecycle.Restart(domain.Key, Patience, cancellation: Cancellation);
+        Assert.NotEqual(domain.Id, again.Id);
+        AssertTellsTime();
+        Destroy(again);
+    }
+
+    [Theory]
+    [InlineData(GuestType.PV)]
+    [InlineData(GuestType.PVH)]
+    public void A_connection_goes_on_through_a_checkpoint_and_a_restore(GuestType type)
+    {
+        var domain = Start("template", type);
+        var image = Image("noxs.lightvm");
+        using var connection = Connect(EchoPort);
+        AssertEchoes(connection, "before");
+
+        _host.Images.Save(domain.Key, image, new SaveOptions { KeepRunning = true, Overwrite = true }, Cancellation);
+        AssertEchoes(connection, "after a checkpoint");
+        for (var round = 0; round < 2; round++)
+        {
+            _host.Images.Save(domain.Key, image, new SaveOptions { Overwrite = true }, Cancellation);
+            domain = _host.Images.Restore(image, cancellation: Cancellation);
+            AssertEchoes(connection, $"after restore {round}");
+        }
+
+        Destroy(domain);
+    }
+
+    [Fact]
+    public void Names_are_kept_and_compared()
+    {
+        var domain = Start("idle", GuestType.PV, vifs: 0);
+        Assert.Equal(ErrorIds.DomainNameTaken, Assert.Throws<LvmException>(() => Start("idle", GuestType.PV, vifs: 0)).ErrorId);
+        _host.RenameDomain(domain.Key, "noxs-other");
+        using (var another = LvmHost.OpenXen()) Assert.Equal(domain.Key, another.GetDomain("noxs-other").Key);
+        Destroy(domain);
+    }
+
+    public new void Dispose()
+    {
+        foreach (var domain in _host.ListDomains().Where(domain => domain.Name.StartsWith("noxs-", StringComparison.Ordinal))) _host.DestroyDomain(domain.Key);
+        _host.Dispose();
+        base.Dispose();
+    }
+
+    private Domain Start(string guest, GuestType type, int vifs = 1)
+    {
+        var draft = new DomainConfigDraft
+        {
+            Name = $"noxs-{guest}",
+            Kernel = new GuestImages([Path.Combine(Dom0.Build, "guests")]).Find(guest),
+            CommandLine = $"ip={Address}/24",
+            MemoryMiB = GuestImages.MemoryMiB,
+            VcpuCount = 1,
+            Type = type,
+            Vifs = Enumerable.Repeat(Vif(), vifs).ToArray(),
+            DeviceMethod = DeviceMethod.Noxs,
+            OnPoweroff = LifecycleAction.Destroy,
+        };
+        return _host.CreateDomain(DomainConfig.From(draft), Cancellation);
+    }
+
+    private void Destroy(Domain domain) => _host.DestroyDomain(domain.Key);
+
+    private void Says(Domain domain, string text) => _host.Consoles.WaitForLine(domain.Key, new Regex(Regex.Escape(text)), Patience, Cancellation);
+
+    private static void AssertTellsTime()
+    {
+        using var connection = Connect(DaytimePort);
+        using var reader = new StreamReader(connection.GetStream(), Encoding.ASCII);
+        var time = DateTime.ParseExact(reader.ReadToEnd(), "dddd, MMMM d, yyyy HH:mm:ss'-UTC\r\n'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
+        Assert.InRange(DateTime.UtcNow - time, TimeSpan.FromMinutes(-1), TimeSpan.FromMinutes(1));
+    }
+
+    private static void AssertEchoes(TcpClient connection, string text)
+    {
+        var (sent, received) = (Encoding.ASCII.GetBytes(text), new byte[text.Length]);
+        connection.GetStream().Write(sent);
+        connection.GetStream().ReadExactly(received);
+        Assert.Equal(sent, received);
+    }
+
+    private static TcpClient Connect(int port)
+    {
+        TcpClient? connection = null;
+        SocketException? problem = null;
+        GuestTests.AssertEventually(
+            () =>
+            {
+                try
+                {
+                    connection = new TcpClient(Address, port) { ReceiveTimeout = (int)Patience.TotalMilliseconds, SendTimeout = (int)Patience.TotalMilliseconds };
+                }
+                catch (SocketException error)
+                {
+                    problem = error;
+                }
+
+                return connection is not null;
+            },
+            () => $"no connection to {Address}:{port}: {problem?.Message}");
+        return connection!;
+    }
+}
+
+/// <summary>The noxs daemon, running for the tests of a class; it is ended with them.</summary>
+public sealed class RunningNoxsDaemon : IDisposable
+{
+    private readonly DeviceDaemon _daemon = DeviceDaemon.StartOther("noxsd", new Dictionary<string, string>());
+
+    public string Log => _daemon.Log;
+
+    public void Dispose()
+    {
+        _daemon.Stop();
+        _daemon.Dispose();
+    }
+}
