@@ -19,12 +19,13 @@ internal sealed class GuestFiles : IDisposable
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("lightvm-bench-");
 
-    public GuestFiles(string kernel, int memoryMiB, int pauseMs, GuestDevices? devices = null, GuestType type = GuestType.PV)
+    public GuestFiles(string kernel, int memoryMiB, int pauseMs, GuestDevices? devices = null, GuestType type = GuestType.PV, DeviceMethod method = DeviceMethod.Xenstore)
     {
         Kernel = kernel;
         MemoryMiB = memoryMiB;
         PauseMs = pauseMs;
         Type = type;
+        Method = method;
         Devices = devices ?? new GuestDevices(null, null);
         Json = Path.Combine(_directory.FullName, "guest.json");
         DomainConfigJson.WriteFile(Config("guest"), Json, overwrite: false);
@@ -42,6 +43,9 @@ internal sealed class GuestFiles : IDisposable
 
     public GuestType Type { get; }
 
+    /// <summary>How it learns of its devices, where our toolstack makes it: nobody else has a choice.</summary>
+    public DeviceMethod Method { get; }
+
     public GuestDevices Devices { get; }
 
     /// <summary>A configuration file for lightvm and the cmdlet.</summary>
@@ -51,6 +55,7 @@ internal sealed class GuestFiles : IDisposable
     {
         Name = name,
         Type = Type,
+        DeviceMethod = Method,
         Kernel = Kernel,
         MemoryMiB = MemoryMiB,
         VcpuCount = 1,

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
-using System.Text;
 using LightVM.Bench.Contenders;
 using LightVM.Domains;
 using LightVM.Hosts;
@@ -59,7 +57,7 @@ internal sealed class PoolsSuite(SuiteOptions options, string folder, string lig
             crowd.Remove();
             File.Delete(image);
             _results.Write(output, "pools");
-            WriteMedians(Path.Combine(output.FullName, "pools-medians.csv"), contenders);
+            _results.WriteMedians(Path.Combine(output.FullName, "pools-medians.csv"), options.Others, contenders.Select(contender => contender.Name));
         }
     }
 
@@ -121,26 +119,5 @@ internal sealed class PoolsSuite(SuiteOptions options, string folder, string lig
             Thread.Sleep(2000); // it has looked at all that there are
             _results.Figure($"memory-{daemon}-{others}", process.ResidentMiB, "MiB", Bound.Below(64));
         }
-    }
-
-    /// <summary>What the plot is made of: a line for each number of guests beside, a column for each contender.</summary>
-    private void WriteMedians(string path, List<IContender> contenders)
-    {
-        var text = new StringBuilder("others");
-        foreach (var contender in contenders) text.Append(CultureInfo.InvariantCulture, $",{contender.Name}");
-        text.Append('\n');
-        foreach (var others in options.Others)
-        {
-            text.Append(others);
-            foreach (var contender in contenders)
-            {
-                var median = _results.Median($"create-{contender.Name}", others);
-                text.Append(CultureInfo.InvariantCulture, $",{(double.IsNaN(median) ? "" : median.ToString("F3", CultureInfo.InvariantCulture))}");
-            }
-
-            text.Append('\n');
-        }
-
-        File.WriteAllText(path, text.ToString());
     }
 }

@@ -41,6 +41,11 @@ var pools = new Command("pools", "Guests made of shells on the Xen that runs her
 pools.SetAction(arguments => new PoolsSuite(
     OptionsOf(arguments), arguments.GetRequiredValue(folder).FullName, arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
 
+var guest = new Option<FileInfo>("--guest") { Description = "The guest timecost, which needs no store and says a line when it is up", Required = true };
+var noxs = new Command("noxs", "Guests without a store on the Xen that runs here") { guest, others, baseline, processSamples, blocks, pause, daemon, bridge };
+noxs.SetAction(arguments => new NoxsSuite(
+    OptionsOf(arguments) with { Kernel = arguments.GetRequiredValue(guest).FullName }, arguments.GetRequiredValue(bridge), arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
+
 var simulated = new Command("simulated", "Listing 1,000 simulated domains");
 simulated.SetAction(arguments => SimulatedSuite.Run(arguments.GetValue(samples), arguments.GetRequiredValue(output)));
 
@@ -48,12 +53,12 @@ var starts = new Command("starts", "Starts of processes; not to be run under emu
 starts.SetAction(arguments => StartSuite.Run(
     arguments.GetValue(lightvm)?.FullName, arguments.GetValue(pwsh)?.FullName, arguments.GetRequiredValue(module), arguments.GetValue(samples), arguments.GetRequiredValue(output)));
 
-foreach (var suite in new[] { xen, devices, images, pools, moves, simulated, starts }) root.Subcommands.Add(suite);
+foreach (var suite in new[] { xen, devices, images, pools, noxs, moves, simulated, starts }) root.Subcommands.Add(suite);
 return root.Parse(args).Invoke();
 
 SuiteOptions OptionsOf(ParseResult arguments) => new()
 {
-    Kernel = arguments.GetRequiredValue(kernel).FullName,
+    Kernel = arguments.GetValue(kernel)?.FullName ?? "",
     Others = (arguments.GetValue(others) ?? "0").Split(',').Select(int.Parse).Order().ToArray(),
     Samples = arguments.GetValue(samples),
     ProcessSamples = arguments.GetValue(processSamples),

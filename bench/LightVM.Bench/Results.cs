@@ -61,6 +61,20 @@ internal sealed class Results
         WriteFigures(Path.Combine(directory.FullName, $"{suite}-figures.json"));
     }
 
+    /// <summary>What a plot of creations is made of: a line for each number of guests beside, a column for each contender.</summary>
+    public void WriteMedians(string path, IReadOnlyList<int> beside, IEnumerable<string> contenders)
+    {
+        var names = contenders.ToList();
+        var lines = new List<string> { string.Join(',', ["others", .. names]) };
+        foreach (var others in beside)
+        {
+            var medians = names.Select(name => Median($"create-{name}", others)).Select(median => double.IsNaN(median) ? "" : median.ToString("F3", CultureInfo.InvariantCulture));
+            lines.Add(string.Join(',', [others.ToString(CultureInfo.InvariantCulture), .. medians]));
+        }
+
+        File.WriteAllLines(path, lines);
+    }
+
     private void WriteSamples(string path)
     {
         var text = new StringBuilder("series,others,sample,ms\n");

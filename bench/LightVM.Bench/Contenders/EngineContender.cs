@@ -1,10 +1,13 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using LightVM.Hosts;
 
 namespace LightVM.Bench.Contenders;
 
 /// <summary>The engine, in this process.</summary>
-internal sealed class EngineContender(LvmHost host, GuestFiles files) : IContender
+/// <param name="name">Part of the names of its series.</param>
+/// <param name="line">What its guest writes first; null where that is not waited for.</param>
+internal sealed class EngineContender(LvmHost host, GuestFiles files, string name = "engine", Regex? line = null) : IContender
 {
     private int _number;
 
@@ -12,7 +15,7 @@ internal sealed class EngineContender(LvmHost host, GuestFiles files) : IContend
     public static IReadOnlyList<string> Steps { get; } =
         ["domain", "vcpus", "limits", "ports", "memory", "kernel", "build", "boot", "grants", "publish", "start"];
 
-    public string Name => "engine";
+    public string Name => name;
 
     public bool IsProcess => false;
 
@@ -20,16 +23,17 @@ internal sealed class EngineContender(LvmHost host, GuestFiles files) : IContend
     {
         for (var i = 0; i < count; i++)
         {
-            var config = files.Config($"engine-{Environment.ProcessId}-{_number++}");
+            var config = files.Config($"{name}-{Environment.ProcessId}-{_number++}");
             var begin = Stopwatch.GetTimestamp();
             var domain = host.CreateDomain(config);
-            sample("create-engine", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
-            foreach (var step in domain.Creation!.Steps) sample($"step-engine-{step.Name}", step.Duration.TotalMilliseconds);
+            sample($"create-{name}", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
+            if (line is not null) FirstLine.Await(host, domain, line, begin, milliseconds => sample($"line-{name}", milliseconds));
+            foreach (var step in domain.Creation!.Steps) sample($"step-{name}-{step.Name}", step.Duration.TotalMilliseconds);
 
             Thread.Sleep(files.PauseMs);
             begin = Stopwatch.GetTimestamp();
             host.DestroyDomain(domain.Key);
-            sample("destroy-engine", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
+            sample($"destroy-{name}", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
             Thread.Sleep(files.PauseMs);
         }
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using LightVM.Domains;
 using LightVM.Hosts;
 using LightVM.Pools;
@@ -8,7 +9,9 @@ namespace LightVM.Bench.Contenders;
 /// <summary>The engine, where the pool daemon has a shell ready. Between two guests there is time to make the next shell.</summary>
 /// <param name="startDaemon">Starts it; there is none while the others are measured.</param>
 /// <param name="image">A saved guest, for snapshots.</param>
-internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind kind, Func<DaemonProcess> startDaemon, string image) : IContender
+/// <param name="name">Part of the names of its series; null for the kind's.</param>
+/// <param name="line">What its guest writes first; null where that is not waited for.</param>
+internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind kind, Func<DaemonProcess> startDaemon, string image, string? name = null, Regex? line = null) : IContender
 {
     /// <summary>Shells that are kept: what is made after one was taken is not what is taken next.</summary>
     private const int Ready = 2;
@@ -17,7 +20,7 @@ internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind ki
 
     private int _number;
 
-    public string Name { get; } = $"pool-{kind.ToString().ToLowerInvariant()}";
+    public string Name { get; } = name ?? $"pool-{kind.ToString().ToLowerInvariant()}";
 
     public bool IsProcess => false;
 
@@ -40,6 +43,7 @@ internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind ki
                 var begin = Stopwatch.GetTimestamp();
                 var domain = host.CreateDomain(config);
                 sample($"create-{Name}", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
+                if (line is not null) FirstLine.Await(host, domain, line, begin, milliseconds => sample($"line-{Name}", milliseconds));
                 if (domain.Creation is not { } creation || creation.Pool != Name) throw new InvalidOperationException($"{domain} was not made of a shell of {Name}");
                 foreach (var step in creation.Steps) sample($"step-{Name}-{step.Name}", step.Duration.TotalMilliseconds);
                 Thread.Sleep(files.PauseMs);
