@@ -11,9 +11,11 @@ namespace LightVM.Bench;
 /// Guests whose devices come from a page, without the store, beside those of the store, the bare C loop and xl, without and with an interface,
 /// in full and from a pool, with more and more guests without a store running; until they are created, and until they have said their first line.
 /// </summary>
+/// <param name="template">The guest template, whose interface is measured.</param>
+/// <param name="address">The address that it gets, with its bits.</param>
 /// <param name="bridge">The bridge that the guests' interfaces join.</param>
 /// <param name="lightvm">The executable, whose daemons serve the guests.</param>
-internal sealed partial class NoxsSuite(SuiteOptions options, string bridge, string lightvm)
+internal sealed partial class NoxsSuite(SuiteOptions options, string template, string address, string bridge, string lightvm)
 {
     private const int MemoryMiB = 4;
 
@@ -54,6 +56,9 @@ internal sealed partial class NoxsSuite(SuiteOptions options, string bridge, str
         try
         {
             foreach (var contender in contenders) contender.Create(contender.IsProcess ? 1 : 5, (_, _) => { }); // warm
+            var traffic = new VifTraffic(host, template, bridge, address);
+            traffic.Measure("netback", DeviceMethod.Xenstore, _results);
+            traffic.Measure("noxsd", DeviceMethod.Noxs, _results);
             foreach (var others in options.Others)
             {
                 Results.Progress($"{others} others: starting them");

@@ -41,10 +41,15 @@ var pools = new Command("pools", "Guests made of shells on the Xen that runs her
 pools.SetAction(arguments => new PoolsSuite(
     OptionsOf(arguments), arguments.GetRequiredValue(folder).FullName, arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
 
-var guest = new Option<FileInfo>("--guest") { Description = "The guest timecost, which needs no store and says a line when it is up", Required = true };
-var noxs = new Command("noxs", "Guests without a store on the Xen that runs here") { guest, others, baseline, processSamples, blocks, pause, daemon, bridge };
+var guests = new Option<DirectoryInfo>("--guests") { Description = "The folder of the guests timecost, which says a line when it is up, and template, which sends back what comes", Required = true };
+var address = new Option<string>("--address") { Description = "An address for template, with its bits, that is reached by the bridge", DefaultValueFactory = _ => "192.168.77.90/24" };
+var noxs = new Command("noxs", "Guests without a store on the Xen that runs here") { guests, address, others, baseline, processSamples, blocks, pause, daemon, bridge };
 noxs.SetAction(arguments => new NoxsSuite(
-    OptionsOf(arguments) with { Kernel = arguments.GetRequiredValue(guest).FullName }, arguments.GetRequiredValue(bridge), arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
+    OptionsOf(arguments) with { Kernel = GuestIn(arguments, "timecost") },
+    GuestIn(arguments, "template"),
+    arguments.GetRequiredValue(address),
+    arguments.GetRequiredValue(bridge),
+    arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
 
 var simulated = new Command("simulated", "Listing 1,000 simulated domains");
 simulated.SetAction(arguments => SimulatedSuite.Run(arguments.GetValue(samples), arguments.GetRequiredValue(output)));
@@ -66,3 +71,5 @@ SuiteOptions OptionsOf(ParseResult arguments) => new()
     PauseMs = arguments.GetValue(pause),
     Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
 };
+
+string GuestIn(ParseResult arguments, string name) => Path.Combine(arguments.GetRequiredValue(guests).FullName, $"{name}.elf");
