@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# bench.sh [--others LIST] [--device-others LIST] [--image-others LIST] [--pool-others LIST] [--no-moves] [--samples N] [--process-samples N] [--quick]: measures an
+# bench.sh [--others LIST] [--device-others LIST] [--image-others LIST] [--pool-others LIST] [--noxs-others LIST] [--no-moves] [--samples N] [--process-samples N] [--quick]: measures an
 # installed build (artifacts/): process starts and the simulated host on this machine, everything else on its Xen if it is a dom0,
 # else in the lab. `./build.sh bench` builds first. Results: artifacts/bench-results/. README.md beside this file says what the figures mean.
 set -euo pipefail
@@ -8,7 +8,7 @@ tree=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 artifacts=$tree/artifacts
 results=$artifacts/bench-results
 lab_name=bench
-others=0,100,250,500 device_others=0,200 image_others=0,100 pool_others=0,100,500,1000 samples=40 process_samples=10 moves=1
+others=0,100,250,500 device_others=0,200 image_others=0,100 pool_others=0,100,500,1000 noxs_others=0,100,500,1000 samples=40 process_samples=10 moves=1
 
 main() {
   while (($#)); do
@@ -17,10 +17,11 @@ main() {
       --device-others) device_others=$2 && shift ;;
       --image-others) image_others=$2 && shift ;;
       --pool-others) pool_others=$2 && shift ;;
+      --noxs-others) noxs_others=$2 && shift ;;
       --no-moves) moves='' ;;
       --samples) samples=$2 && shift ;;
       --process-samples) process_samples=$2 && shift ;;
-      --quick) others=0,20 device_others=0,20 image_others=0,20 pool_others=0,20 samples=10 process_samples=2 ;;
+      --quick) others=0,20 device_others=0,20 image_others=0,20 pool_others=0,20 noxs_others=0,20 samples=10 process_samples=2 ;;
       *)
         sed -n '2,4s/^# //p' "${BASH_SOURCE[0]}" >&2
         exit 2
@@ -38,7 +39,7 @@ main() {
   mkdir -p "$results"
   measure_here
   if grep -qs control_d /proc/xen/capabilities; then
-    LIGHTVM_BENCH_OUTPUT=$results "$artifacts/bench/run-in-lab.sh" "$others" "$samples" "$process_samples" "$device_others" "$image_others" "$pool_others"
+    LIGHTVM_BENCH_OUTPUT=$results "$artifacts/bench/run-in-lab.sh" "$others" "$samples" "$process_samples" "$device_others" "$image_others" "$pool_others" "$noxs_others"
   else
     trap '"$tree/tests/Lab/lab.sh" stop "$lab_name" >&2' EXIT
     measure_in_lab
@@ -58,12 +59,12 @@ measure_here() {
   "$artifacts/bench/LightVM.Bench" starts "${arguments[@]}"
 }
 
-# One processor: with two, a dom0 with hundreds of guests has hung. But for pools: a hot start is so short that what the guest does with
+# One processor: with two, a dom0 with hundreds of guests has hung. But for pools and guests without a store: a hot start is so short that what the guest does with
 # dom0's processor once it runs is a third of it. There dom0 has one to itself, as it had when LightVM was measured.
 measure_in_lab() {
   "$tree/tests/Lab/lab.sh" build >&2
-  [[ -z $others$device_others$image_others ]] || measure_lists "'$others' $samples $process_samples '$device_others' '$image_others' ''" --cpus 1
-  [[ -z $pool_others ]] || measure_lists "'' $samples $process_samples '' '' '$pool_others'" --cpus 2 --xen-args dom0_vcpus_pin
+  [[ -z $others$device_others$image_others ]] || measure_lists "'$others' $samples $process_samples '$device_others' '$image_others' '' ''" --cpus 1
+  [[ -z $pool_others$noxs_others ]] || measure_lists "'' $samples $process_samples '' '' '$pool_others' '$noxs_others'" --cpus 2 --xen-args dom0_vcpus_pin
 }
 
 # measure_lists ARGUMENTS OPTION...: run-in-lab.sh in a lab started with these options
@@ -92,11 +93,14 @@ measure_moves() {
   for file in moves-samples.csv moves-figures.json; do on "$west" "cat /tmp/moves/$file" >"$results/$file"; done
 }
 
-# What creations take with more and more guests running, as a picture: from the medians of the suite pools.
+# What creations take with more and more guests running, as pictures: from the medians of the suites pools and noxs.
 plot() {
-  [[ -e $results/pools-medians.csv ]] || return 0
-  command -v gnuplot >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gnuplot-nox; } >&2
-  gnuplot -e "medians='$results/pools-medians.csv'; picture='$results/creation-times'" "$tree/bench/creation-times.gp"
+  local suite
+  for suite in pools noxs; do
+    [[ -e $results/$suite-medians.csv ]] || continue
+    command -v gnuplot >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gnuplot-nox; } >&2
+    gnuplot -e "medians='$results/$suite-medians.csv'; picture='$results/creation-times-$suite'" "$tree/bench/creation-times.gp"
+  done
 }
 
 # The folder of this machine that is /host in the lab.

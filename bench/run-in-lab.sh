@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# run-in-lab.sh [OTHERS [SAMPLES [PROCESS-SAMPLES [DEVICE-OTHERS [IMAGE-OTHERS [POOL-OTHERS]]]]]]: the part of the benchmark that needs a Xen. Runs
+# run-in-lab.sh [OTHERS [SAMPLES [PROCESS-SAMPLES [DEVICE-OTHERS [IMAGE-OTHERS [POOL-OTHERS [NOXS-OTHERS]]]]]]]: the part of the benchmark that needs a Xen. Runs
 # in dom0, in an installed build; on a real dom0 as well as in the lab. Results go to $LIGHTVM_BENCH_OUTPUT (default: ./bench-results).
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 build=$(dirname "$here")
-others=${1-0,100,250,500} samples=${2:-40} process_samples=${3:-10} device_others=${4-0,200} image_others=${5-0,100} pool_others=${6-0,100,500,1000}
+others=${1-0,100,250,500} samples=${2:-40} process_samples=${3:-10} device_others=${4-0,200} image_others=${5-0,100} pool_others=${6-0,100,500,1000} noxs_others=${7-0,100,500,1000}
 
 grep -qs control_d /proc/xen/capabilities || {
   echo "run-in-lab.sh: this is not the control domain of a Xen" >&2
@@ -43,5 +43,9 @@ if [[ $image_others ]]; then
 fi
 if [[ $pool_others && ${lightvm[*]} ]]; then
   "$here/LightVM.Bench" pools "${arguments[@]}" --others "$pool_others" --samples "$((samples / 2))" \
+    --process-samples "$(((process_samples + 1) / 2))" --blocks 3 "${lightvm[@]}"
+fi
+if [[ $noxs_others && ${lightvm[*]} ]]; then
+  "$here/LightVM.Bench" noxs "${arguments[@]:2}" --guests "$build/guests" --others "$noxs_others" --samples "$((samples / 2))" \
     --process-samples "$(((process_samples + 1) / 2))" --blocks 3 "${lightvm[@]}"
 fi
