@@ -33,7 +33,7 @@ public sealed class HostPools
     /// Begins a pool, which outlasts the daemon; its shells are made in the background. Errors: PoolExists, PoolInvalid, BridgeNotFound,
     /// Kernel…, Image…, PoolDaemonUnavailable.
     /// </summary>
-    public Pool Add(PoolDefinition pool) => Named("add", pool.Name, () => _service.Add(pool.Checked()));
+    public Pool Add(PoolDefinition pool) => Named("add", pool.Name, () => _service.Add(Chosen(pool.Checked())));
 
     /// <summary>Changes how many shells a pool keeps; its flavour stays as it is. Errors: PoolNotFound, PoolInvalid, PoolDaemonUnavailable.</summary>
     public Pool Set(PoolDefinition pool) => Named("change", pool.Name, () => _service.Set(pool));
@@ -74,8 +74,14 @@ public sealed class HostPools
     internal Domain? TryCreate(DomainConfig config, CancellationToken cancellation)
     {
         if (!_service.IsThere) return null;
-        config = DomainCreation.ChooseMethod(_host.ForCreation, config);
         var begin = Stopwatch.GetTimestamp();
+        var chosen = DomainCreation.ChooseMethod(_host.ForCreation, config);
+        // Whoever leaves it open how the guest learns of its devices would rather have a shell that does it the other way than none.
+        return TryCreate(chosen, begin, cancellation) ?? (chosen.DeviceMethod == config.DeviceMethod ? null : TryCreate(config, begin, cancellation));
+    }
+
+    private Domain? TryCreate(DomainConfig config, long begin, CancellationToken cancellation)
+    {
         var request = ShellRequest.Of(config);
         // Another process may be quicker with one shell, and not with the next.
         while (_service.Take(request) is { } shell)
@@ -111,6 +117,11 @@ public sealed class HostPools
     }
 
     internal void Dispose() => _service.Dispose();
+
+    /// <summary>Shells that have their kernel have devices as their kernel wants them, for so will be asked.</summary>
+    private PoolDefinition Chosen(PoolDefinition pool) => pool.Flavour.Kind == ShellKind.Built
+        ? pool with { Flavour = pool.Flavour with { DeviceMethod = DomainCreation.ChooseMethod(_host.ForCreation, pool.Flavour.ConfigFor(Guid.NewGuid())).DeviceMethod } }
+        : pool;
 
     private Pool Named(string operation, string name, Action change)
     {
