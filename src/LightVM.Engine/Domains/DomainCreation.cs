@@ -411,6 +411,7 @@ internal sealed class DomainCreation
         if (config.MemoryMiB * 1024L + SlackKiB > host.FreeMemoryKiB)
             throw new LvmException(ErrorIds.InsufficientMemory, $"it needs {config.MemoryMiB} MiB, and {host.FreeMemoryKiB / 1024} MiB are free");
         if (config.DeviceMethod == DeviceMethod.Noxs) NoxsOf(creation).RequireThere();
+        else (creation.Directory as NoxsDirectory)?.RequireStore();
     }
 
     private static NoxsDomains NoxsOf(CreationHost host) => host.Noxs ?? throw new LvmException(ErrorIds.NoxsUnavailable, "this host has no devices by noxs");

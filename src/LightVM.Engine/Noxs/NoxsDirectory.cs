@@ -58,6 +58,12 @@ internal sealed class NoxsDirectory(
         return [.. own, .. AskStore(() => store.UuidsByName(name), [])];
     }
 
+    /// <summary>Refuses a host whose store cannot be reached: a domain with one is about to be made. Errors: XenstoreUnavailable.</summary>
+    public void RequireStore()
+    {
+        if (!hasStore()) throw new LvmException(ErrorIds.XenstoreUnavailable, "its guest needs Xenstore, which cannot be reached");
+    }
+
     /// <summary>Refuses a name that another domain has, as far as that is known without a question to the store. Errors: DomainNameTaken.</summary>
     public void RequireFreeWithoutStore(IHypervisor hypervisor, string name, DomainKey? except)
     {

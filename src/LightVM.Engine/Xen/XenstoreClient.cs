@@ -33,7 +33,7 @@ internal sealed partial class XenstoreClient : IDisposable
         var errno = Marshal.GetLastPInvokeError();
         handle.Dispose();
         var id = errno is ErrnoText.EACCES or ErrnoText.EPERM ? ErrorIds.XenNotPrivileged : ErrorIds.XenstoreUnavailable;
-        throw new LvmException(id, "Xenstore cannot be reached") { Operation = "connect to Xenstore", Errno = errno };
+        throw new LvmException(id, "Xenstore cannot be reached") { Errno = errno };
     }
 
     /// <summary>The value of a node; null when there is no such node.</summary>

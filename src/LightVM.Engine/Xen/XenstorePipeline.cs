@@ -258,8 +258,7 @@ internal sealed class XenstorePipeline : IDisposable
         {
             socket.Dispose();
             throw new LvmException(error.SocketErrorCode == SocketError.AccessDenied ? ErrorIds.XenNotPrivileged : ErrorIds.XenstoreUnavailable,
-                $"Xenstore cannot be reached at '{_path}': {error.Message.TrimEnd('.')}", error)
-            { Operation = "connect to Xenstore" };
+                $"Xenstore cannot be reached at '{_path}': {error.Message.TrimEnd('.')}", error);
         }
     }
 

@@ -7,6 +7,7 @@ using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hosts;
 using LightVM.Hypervisor;
+using LightVM.Pools;
 
 namespace LightVM.Lab;
 
@@ -85,6 +86,54 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
         Destroy(domain);
     }
 
+    [Theory]
+    [InlineData(ShellKind.Shell, GuestType.PV)]
+    [InlineData(ShellKind.Built, GuestType.PV)]
+    [InlineData(ShellKind.Snapshot, GuestType.PV)]
+    [InlineData(ShellKind.Shell, GuestType.PVH)]
+    [InlineData(ShellKind.Built, GuestType.PVH)]
+    [InlineData(ShellKind.Snapshot, GuestType.PVH)]
+    public void Shells_become_guests(ShellKind kind, GuestType type)
+    {
+        const string Pool = "noxs";
+        var flavour = kind == ShellKind.Snapshot ? PoolFlavour.OfImage(SaveDaytime(type)) : PoolFlavour.Of(ConfigOf("daytime", type), kind);
+        var folder = Directory.CreateTempSubdirectory("lightvm-pools-").FullName;
+        using var keeper = DeviceDaemon.StartOther("poold", new Dictionary<string, string> { [FilePoolStore.FolderVariable] = folder });
+        try
+        {
+            _host.Pools.Add(new PoolDefinition { Name = Pool, Flavour = flavour, Minimum = 1, Maximum = 1 });
+            GuestTests.AssertEventually(() => _host.Pools.Get(Pool).ReadyCount == 1, () => $"{_host.Pools.Get(Pool).Problem}; {keeper.Log}; {Noxs.Log}");
+
+            var domain = Start("daytime", type);
+
+            Assert.Equal((kind.ToString(), Pool), (domain.Creation!.Source.ToString(), domain.Creation.Pool));
+            AssertTellsTime();
+            Destroy(domain);
+        }
+        finally
+        {
+            _host.Pools.Remove(Pool);
+            keeper.Stop();
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void Whoever_makes_one_lists_it_and_destroys_it_needs_no_store()
+    {
+        Run("create", "--no-xs", "--guest", "daytime", "--name", "noxs-storeless", "--bridge", Bridge, "--cmdline", $"ip={Address}/24");
+        AssertTellsTime();
+        Assert.Contains("noxs-storeless", Run("list"), StringComparison.Ordinal);
+        Run("destroy", "noxs-storeless");
+
+        static string Run(params string[] words)
+        {
+            var (exitCode, output) = Dom0.Run("env", ["XENSTORED_PATH=/nonexistent/socket", Dom0.Lightvm, .. words]);
+            Assert.True(exitCode == 0, output);
+            return output;
+        }
+    }
+
     [Fact]
     public void Names_are_kept_and_compared()
     {
@@ -102,21 +151,29 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
         base.Dispose();
     }
 
-    private Domain Start(string guest, GuestType type, int vifs = 1)
+    private static DomainConfig ConfigOf(string guest, GuestType type, int vifs = 1) => DomainConfig.From(new DomainConfigDraft
     {
-        var draft = new DomainConfigDraft
-        {
-            Name = $"noxs-{guest}",
-            Kernel = new GuestImages([Path.Combine(Dom0.Build, "guests")]).Find(guest),
-            CommandLine = $"ip={Address}/24",
-            MemoryMiB = GuestImages.MemoryMiB,
-            VcpuCount = 1,
-            Type = type,
-            Vifs = Enumerable.Repeat(Vif(), vifs).ToArray(),
-            DeviceMethod = DeviceMethod.Noxs,
-            OnPoweroff = LifecycleAction.Destroy,
-        };
-        return _host.CreateDomain(DomainConfig.From(draft), Cancellation);
+        Name = $"noxs-{guest}",
+        Kernel = new GuestImages([Path.Combine(Dom0.Build, "guests")]).Find(guest),
+        CommandLine = $"ip={Address}/24",
+        MemoryMiB = GuestImages.MemoryMiB,
+        VcpuCount = 1,
+        Type = type,
+        Vifs = Enumerable.Repeat(Vif(), vifs).ToArray(),
+        DeviceMethod = DeviceMethod.Noxs,
+        OnPoweroff = LifecycleAction.Destroy,
+    });
+
+    private Domain Start(string guest, GuestType type, int vifs = 1) => _host.CreateDomain(ConfigOf(guest, type, vifs), Cancellation);
+
+    /// <summary>An image of one that serves.</summary>
+    private string SaveDaytime(GuestType type)
+    {
+        var image = Image("noxs-daytime.lightvm");
+        var domain = Start("daytime", type);
+        AssertTellsTime();
+        _host.Images.Save(domain.Key, image, new SaveOptions { Overwrite = true }, Cancellation);
+        return image;
     }
 
     private void Destroy(Domain domain) => _host.DestroyDomain(domain.Key);
