@@ -51,7 +51,7 @@ public sealed class HostErrorsTests
     {
         var (exitCode, output) = Dom0.Run(program, arguments);
         Assert.NotEqual(0, exitCode);
-        using var error = JsonDocument.Parse(output.Split('\n')[0]); // a document a line: what was created comes next
+        using var error = JsonDocument.Parse(output.TrimEnd().Split('\n')[^1]); // a document a line: what was created comes before it
         Assert.Equal(errorId, error.RootElement.GetProperty("error").GetProperty("id").GetString());
         Assert.NotEqual("", error.RootElement.GetProperty("error").GetProperty("remedy").GetString());
     }
