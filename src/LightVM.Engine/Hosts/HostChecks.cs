@@ -1,5 +1,6 @@
 using LightVM.Errors;
 using LightVM.Hypervisor;
+using LightVM.Noxs;
 using LightVM.Trust;
 using LightVM.Xen;
 
@@ -54,9 +55,15 @@ public static class HostChecks
         checks.Add(ConsoleDaemonRuns()
             ? Passed("Console daemon", "xenconsoled runs")
             : new HostCheck("Console daemon", HostCheckStatus.Warning, "xenconsoled does not run: guests have no console", "Start xenconsoled (Debian: systemctl start xen)."));
+        checks.Add(CheckNoxs(NoxsBackend.IsThere));
         checks.Add(CheckTls(OpenSsl.Name));
         return checks;
     }
+
+    /// <summary>Whether guests can have their devices without a store. All others can be made without.</summary>
+    internal static HostCheck CheckNoxs(bool isThere) => isThere
+        ? Passed("noxs", $"'{NoxsBackend.DefaultPath}' is there, for guests without a store")
+        : new HostCheck("noxs", HostCheckStatus.Warning, $"there is no '{NoxsBackend.DefaultPath}', by which guests without a store have their devices", ErrorCatalog.Get(ErrorIds.NoxsUnavailable).Remedy);
 
     /// <summary>Whether domains can be moved over TLS. All else works without, ssh as well.</summary>
     /// <param name="find">Gives the name of the library. Errors: TlsUnavailable.</param>
