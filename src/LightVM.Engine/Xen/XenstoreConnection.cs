@@ -39,6 +39,7 @@ internal sealed class XenstoreConnection : IDisposable
                 try
                 {
                     pipeline.Watch(VmRoot, "names");
+                    pipeline.AwaitEvents(); // the first is of all that is there
                 }
                 catch
                 {

@@ -70,13 +70,22 @@ internal sealed class XenstorePipeline : IDisposable
     {
         lock (_lock)
         {
+            AwaitEvents();
+            return DrainEvents();
+        }
+    }
+
+    /// <summary>Waits until all events up to now are here, to be taken: one round trip.</summary>
+    public void AwaitEvents()
+    {
+        lock (_lock)
+        {
             Connected(() =>
             {
                 // The cheapest question there is: its answer takes no look at the tree.
                 Send(XenstoreMessage.GetDomainPath, 0, "0"u8);
                 if (ReadReply(out _) is { } error) throw Refused("/local/domain/0", error);
             });
-            return DrainEvents();
         }
     }
 
