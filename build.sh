@@ -215,6 +215,7 @@ start_lab() {
 # --- test ------------------------------------------------------------------------------------------------------------
 
 passed=0 failed=0 skipped=0
+logs=()
 
 command_test() {
   local parts=("$@")
@@ -230,8 +231,14 @@ command_test() {
       *) die "there is no test '$part'" ;;
     esac
   done
+  ((failed == 0)) || name_failures
   printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
   ((failed == 0))
+}
+
+# What failed, once more, out of the logs of this run: by then they are long.
+name_failures() {
+  grep -hE '^failed: | \[FAIL\]$' "${logs[@]}" 2>/dev/null | sed 's/^ */  /' || true
 }
 
 # count PASSED FAILED SKIPPED
@@ -250,6 +257,7 @@ test_unit() {
 # count_xunit LOG: by xunit's closing line; a run without one has failed
 count_xunit() {
   local line
+  logs+=("$1")
   line=$(grep -E 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$1" | tail -1 || true)
   if [[ $line =~ Total:\ ([0-9]+),\ Errors:\ ([0-9]+),\ Failed:\ ([0-9]+),\ Skipped:\ ([0-9]+) ]]; then
     local bad=$((BASH_REMATCH[2] + BASH_REMATCH[3]))
@@ -277,6 +285,7 @@ test_pester() {
 # count_pester LOG: by the closing line of Invoke-Tests.ps1
 count_pester() {
   local line
+  logs+=("$1")
   line=$(grep -E '^Pester: [0-9]+ passed' "$1" | tail -1 || true)
   if [[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped ]]; then
     count "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}"

@@ -31,5 +31,9 @@ $configuration.Run.PassThru = $true
 $configuration.Output.Verbosity = 'Normal'
 $configuration.Output.RenderMode = 'Plaintext'
 $result = Invoke-Pester -Configuration $configuration
+# Once more at the end, where it is found without looking through all of the above.
+foreach ($failed in @($result.Failed) + @($result.FailedBlocks) + @($result.FailedContainers)) {
+    "failed: $($failed.ExpandedPath ?? $failed.Name): $($failed.ErrorRecord.Exception.Message -join '; ')" | Out-Host
+}
 'Pester: {0} passed, {1} failed, {2} skipped' -f $result.PassedCount, ($result.FailedCount + $result.FailedBlocksCount + $result.FailedContainersCount), $result.SkippedCount | Out-Host
 exit ($result.Result -eq 'Passed' ? 0 : 1)

@@ -21,6 +21,9 @@ public interface IDeviceBus : IDisposable
     /// <summary>The bridges of the control domain that interfaces can join, in the order of the alphabet.</summary>
     IReadOnlyList<string> ListBridges();
 
+    /// <summary>Whether the host has a bridge of this name.</summary>
+    bool IsBridge(string name) => ListBridges().Contains(name);
+
     /// <summary>Announces devices to a domain and to their backends, all or none. Errors: StoreQuotaExceeded, StoreFailure.</summary>
     void Attach(DomainKey domain, IReadOnlyList<Device> devices);
 

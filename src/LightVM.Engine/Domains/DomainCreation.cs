@@ -417,7 +417,7 @@ internal sealed class DomainCreation
     private static NoxsDomains NoxsOf(CreationHost host) => host.Noxs ?? throw new LvmException(ErrorIds.NoxsUnavailable, "this host has no devices by noxs");
 
     private static IReadOnlyList<Device> Reserve(CreationHost host, DomainConfig config, Guid uuid, IReadOnlyList<Device> devices) =>
-        config.DeviceMethod == DeviceMethod.Noxs ? NoxsOf(host).Reserve(uuid, devices, host.Bus.ListBridges()) : host.Bus.Reserve(uuid, devices);
+        config.DeviceMethod == DeviceMethod.Noxs ? NoxsOf(host).Reserve(uuid, devices, host.Bus.IsBridge) : host.Bus.Reserve(uuid, devices);
 
     /// <summary>Of domains without a store nothing is held.</summary>
     private static void Release(CreationHost host, DomainConfig config, IReadOnlyList<Device> devices)
@@ -554,7 +554,7 @@ internal sealed class DomainCreation
 
     private void Attach()
     {
-        if (_noxs is not null) _noxs.Attach(Key, _devices); // it has one in any case
+        if (_noxs is not null) _noxs.Attach(Key, _devices, _config.Console ? _ports.ConsolePort : 0); // it has one in any case
         else if (_devices.Count > 0) _bus.Attach(Key, _devices);
     }
 

@@ -87,7 +87,7 @@ public sealed class LvmHost : IDisposable
     {
         var store = XenstoreDirectory.OpenLazily();
         var noxs = new NoxsDomains(hypervisor, new NoxsBackend(), new NoxsRegistry(), () => NoxsBackend.IsThere);
-        var directory = new NoxsDirectory(store, noxs, store.CanBeReached, store.HeardOf, NoxsConsole.Open, others => new NoxsDomainWatch(others));
+        var directory = new NoxsDirectory(store, noxs, store.CanBeReached, store.HeardOf, (key, exists) => NoxsConsole.Open(key, exists, noxs.Backend), others => new NoxsDomainWatch(others));
         return (directory, new NoxsDeviceBus(store.OpenDeviceBus(), noxs, store.CanBeReached, (domains, interfaces) => new NoxsAddressWatch(directory.Watch(), domains, interfaces)));
     }
 

@@ -23,8 +23,15 @@ internal interface INoxsBackend : IDisposable
     /// <summary>Makes a disk. Errors: DeviceIdTaken, DiskNotFound, TooManyDevices.</summary>
     DevicePlace CreateVbd(ushort domain, uint id, in VbdSettings settings);
 
+    /// <summary>Makes devices of one domain: all of them, or none. Errors: those of each.</summary>
+    /// <param name="devices">Get where they are.</param>
+    void Create(Span<CreateArgument> devices);
+
     /// <summary>Removes a device, whatever the guest says. Errors: DeviceNotFound.</summary>
     void Destroy(DeviceType type, ushort domain, uint id);
+
+    /// <summary>Removes all of a domain's devices, if it has any.</summary>
+    void DestroyAll(ushort domain);
 
     /// <summary>The ids of a domain's devices of a type.</summary>
     IReadOnlyList<uint> List(DeviceType type, ushort domain);

@@ -27,21 +27,50 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
     /// <summary>Whether there is a backend on this host.</summary>
     public static bool IsThere => File.Exists(DefaultPath);
 
-    public DevicePlace CreateSysctl(ushort domain) => Create(new CreateArgument { Type = DeviceType.Sysctl, Frontend = domain });
+    public DevicePlace CreateSysctl(ushort domain) => Create(CreateArgument.Sysctl(domain));
 
-    public void CreateConsole(ushort domain, uint ringGrant, uint port) =>
-        Create(new CreateArgument { Type = DeviceType.Console, Frontend = domain, Grant = ringGrant, Port = port });
+    public void CreateConsole(ushort domain, uint ringGrant, uint port) => Create(CreateArgument.Console(domain, ringGrant, port));
 
-    public DevicePlace CreateVif(ushort domain, uint id, in VifSettings settings) =>
-        Create(new CreateArgument { Type = DeviceType.Vif, Frontend = domain, Id = id, Settings = new DeviceSettings { Vif = settings } });
+    public DevicePlace CreateVif(ushort domain, uint id, in VifSettings settings) => Create(CreateArgument.Vif(domain, id, settings));
 
-    public DevicePlace CreateVbd(ushort domain, uint id, in VbdSettings settings) =>
-        Create(new CreateArgument { Type = DeviceType.Vbd, Frontend = domain, Id = id, Settings = new DeviceSettings { Vbd = settings } });
+    public DevicePlace CreateVbd(ushort domain, uint id, in VbdSettings settings) => Create(CreateArgument.Vbd(domain, id, settings));
+
+    public void Create(Span<CreateArgument> devices)
+    {
+        if (devices.Length > 1 && TryCall(NoxsCalls.CreateMany(devices.Length), MemoryMarshal.AsBytes(devices)) == 0) return;
+        // Not by every backend; and where it fails, one by one tells which device it was.
+        var made = 0;
+        try
+        {
+            foreach (ref var device in devices)
+            {
+                Call(NoxsCalls.Create, ref device, device.Type, device.Frontend, device.Id);
+                made++;
+            }
+        }
+        catch
+        {
+            foreach (ref var device in devices[..made]) DestroyQuietly(device.Type, device.Frontend, device.Id);
+            throw;
+        }
+    }
 
     public void Destroy(DeviceType type, ushort domain, uint id)
     {
         var argument = new DestroyArgument { Type = type, Frontend = domain, Id = id };
         Call(NoxsCalls.Destroy, ref argument, type, domain, id);
+    }
+
+    public void DestroyAll(ushort domain)
+    {
+        var argument = new DestroyAllArgument { Frontend = domain };
+        var errno = TryCall(NoxsCalls.DestroyAll, MemoryMarshal.AsBytes(new Span<DestroyAllArgument>(ref argument)));
+        if (errno == 0) return;
+        if (errno != ErrnoText.ENOTTY) throw Failure(errno, DeviceType.None, domain, null);
+        foreach (var type in (ReadOnlySpan<DeviceType>)[DeviceType.Console, DeviceType.Vbd, DeviceType.Vif, DeviceType.Sysctl])
+        {
+            foreach (var device in List(type, domain)) DestroyQuietly(type, domain, device);
+        }
     }
 
     public IReadOnlyList<uint> List(DeviceType type, ushort domain)
@@ -75,7 +104,19 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
     private DevicePlace Create(CreateArgument argument)
     {
         Call(NoxsCalls.Create, ref argument, argument.Type, argument.Frontend, argument.Id);
-        return new DevicePlace(argument.Id, argument.Grant, argument.Port);
+        return argument.Place;
+    }
+
+    private void DestroyQuietly(DeviceType type, ushort domain, uint id)
+    {
+        try
+        {
+            Destroy(type, domain, id);
+        }
+        catch (LvmException error) when (error.ErrorId is ErrorIds.DeviceNotFound or ErrorIds.DomainGone)
+        {
+            // The backend noticed the domain's end as well.
+        }
     }
 
     private DeviceSettings Query(DeviceType type, ushort domain, uint id)
@@ -88,23 +129,24 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
     private void Call<T>(uint call, ref T argument, DeviceType type, ushort domain, uint? id)
         where T : unmanaged
     {
-        var sent = argument;
+        if (TryCall(call, MemoryMarshal.AsBytes(new Span<T>(ref argument))) is not 0 and var errno) throw Failure(errno, type, domain, id);
+    }
+
+    /// <summary>0, or an errno.</summary>
+    private int TryCall(uint call, Span<byte> argument)
+    {
+        Span<byte> sent = stackalloc byte[argument.Length];
+        argument.CopyTo(sent);
         for (var again = true; ; again = false)
         {
             var file = Opened();
             int errno;
-            fixed (T* pointer = &argument)
+            fixed (byte* pointer = argument)
                 errno = Libc.DeviceControl(file, call, pointer) >= 0 ? 0 : Marshal.GetLastPInvokeError();
-            if (errno == 0) return;
             // The daemon that this file led to has ended, and saw nothing of the call: there may be another by now.
-            if (again && errno == ErrnoText.ENOTCONN)
-            {
-                Forget(file);
-                argument = sent;
-                continue;
-            }
-
-            throw Failure(errno, type, domain, id);
+            if (!again || errno != ErrnoText.ENOTCONN) return errno;
+            Forget(file);
+            sent.CopyTo(argument);
         }
     }
 
@@ -134,7 +176,7 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
 
     private static LvmException Failure(int errno, DeviceType type, ushort domain, uint? id)
     {
-        var device = $"{type.ToString().ToLowerInvariant()}{(id is { } number ? $" {number}" : "")} of domain {domain}";
+        var device = type == DeviceType.None ? $"the devices of domain {domain}" : $"{type.ToString().ToLowerInvariant()}{(id is { } number ? $" {number}" : "")} of domain {domain}";
         return errno switch
         {
             ErrnoText.EPERM or ErrnoText.EACCES => new LvmException(ErrorIds.XenNotPrivileged, "the noxs backend serves only those with CAP_SYS_ADMIN") { Errno = errno },

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -26,7 +27,10 @@ internal enum CloseRequest
     Reboot,
 }
 
-/// <summary>The ioctls of <c>/dev/xen/noxs_backend</c>: their numbers have direction none, letter P, and the argument's size.</summary>
+/// <summary>
+/// The ioctls of <c>/dev/xen/noxs_backend</c>: their numbers have direction none, letter P, and the argument's size. Those from 0x40 on are
+/// <c>lightvm noxsd</c>'s own: what is asked of it costs two changes of processes each time.
+/// </summary>
 internal static class NoxsCalls
 {
     public const uint Create = 0x305000;
@@ -34,6 +38,22 @@ internal static class NoxsCalls
     public const uint List = 0x905002;
     public const uint Query = 0x285003;
     public const uint GuestClose = 0x085005;
+
+    /// <summary>Removes all devices of a domain.</summary>
+    public const uint DestroyAll = 0x045041;
+
+    /// <summary>Devices that can be made in one call: as many as a device page has room for, and a console.</summary>
+    public const int MostAtOnce = DevicePage.MaxDevices + 1;
+
+    private const uint CreateManyNumber = 0x5040;
+
+    /// <summary>Makes several devices of one domain, or none: its argument is as many <see cref="CreateArgument"/>.</summary>
+    public static uint CreateMany(int count) => (uint)(count * Unsafe.SizeOf<CreateArgument>()) << 16 | CreateManyNumber;
+
+    public static bool IsCreateMany(uint call) => (call & 0xc000ffff) == CreateManyNumber && SizeOf(call) % Unsafe.SizeOf<CreateArgument>() == 0;
+
+    /// <summary>Whether it is any of them.</summary>
+    public static bool Has(uint call) => call is Create or Destroy or List or Query or GuestClose or DestroyAll || IsCreateMany(call);
 
     /// <summary>Bytes of a call's argument (_IOC_SIZE).</summary>
     public static int SizeOf(uint call) => (int)((call >> 16) & 0x3fff);
@@ -117,6 +137,27 @@ internal struct CreateArgument
 
     /// <summary>An output, for the device page; of a console an input: the guest's port.</summary>
     public uint Port;
+
+    public readonly DevicePlace Place => new(Id, Grant, Port);
+
+    /// <summary>The device by which a guest is asked to power off, suspend, reboot.</summary>
+    public static CreateArgument Sysctl(ushort domain) => new() { Type = DeviceType.Sysctl, Frontend = domain };
+
+    /// <summary>The guest's console.</summary>
+    /// <param name="ringGrant">The guest's reference of its ring, which the domain's builder seeds.</param>
+    /// <param name="port">The guest's port, which this domain may bind.</param>
+    public static CreateArgument Console(ushort domain, uint ringGrant, uint port) => new() { Type = DeviceType.Console, Frontend = domain, Grant = ringGrant, Port = port };
+
+    public static CreateArgument Vif(ushort domain, uint id, in VifSettings settings) => new() { Type = DeviceType.Vif, Frontend = domain, Id = id, Settings = new DeviceSettings { Vif = settings } };
+
+    public static CreateArgument Vbd(ushort domain, uint id, in VbdSettings settings) => new() { Type = DeviceType.Vbd, Frontend = domain, Id = id, Settings = new DeviceSettings { Vbd = settings } };
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct DestroyAllArgument
+{
+    public ushort Backend;
+    public ushort Frontend;
 }
 
 [StructLayout(LayoutKind.Sequential)]

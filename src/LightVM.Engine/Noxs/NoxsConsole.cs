@@ -8,11 +8,12 @@ internal static class NoxsConsole
 {
     /// <summary>One reader's place in a console.</summary>
     /// <param name="exists">Whether the domain is still there.</param>
-    public static IGuestConsole Open(DomainKey key, Func<bool> exists) => new XenConsole(new ConsoleSource
+    /// <param name="backend">Has the FIFO when it is asked for the console, if not before.</param>
+    public static IGuestConsole Open(DomainKey key, Func<bool> exists, INoxsBackend backend) => new XenConsole(new ConsoleSource
     {
         Key = key,
         SpoolFolder = NoxsFiles.ConsoleFolder,
-        FindTerminal = () => NoxsFiles.InputOf(key.Id) is var path && File.Exists(path) ? path : null,
+        FindTerminal = () => NoxsFiles.InputOf(key.Id) is var path && (File.Exists(path) || backend.List(DeviceType.Console, (ushort)key.Id).Count > 0) ? path : null,
         Exists = exists,
         IsWrittenElsewhere = true,
     });

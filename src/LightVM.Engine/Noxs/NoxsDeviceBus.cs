@@ -12,7 +12,7 @@ namespace LightVM.Noxs;
 internal sealed class NoxsDeviceBus(IDeviceBus store, NoxsDomains noxs, Func<bool> hasStore, Func<IReadOnlyCollection<DomainKey>, ILookup<uint, DeviceStatus>, IAddressWatch> watchAddresses) : IDeviceBus
 {
     public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) =>
-        noxs.Registry.Find(uuid) is null ? store.Reserve(uuid, devices) : noxs.Reserve(uuid, devices, ListBridges());
+        noxs.Registry.Find(uuid) is null ? store.Reserve(uuid, devices) : noxs.Reserve(uuid, devices, IsBridge);
 
     public void Release(Guid uuid, IReadOnlyList<Device> devices)
     {
@@ -20,6 +20,8 @@ internal sealed class NoxsDeviceBus(IDeviceBus store, NoxsDomains noxs, Func<boo
     }
 
     public IReadOnlyList<string> ListBridges() => store.ListBridges();
+
+    public bool IsBridge(string name) => store.IsBridge(name);
 
     public void Attach(DomainKey domain, IReadOnlyList<Device> devices)
     {

@@ -47,62 +47,61 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
     }
 
     /// <summary>As <see cref="IDeviceBus.Reserve"/>. Errors: BridgeNotFound, MacAddressTaken, DiskInUse, DiskInvalid, DeviceUnsupported, TooManyDevices.</summary>
-    public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices, IReadOnlyList<string> bridges)
+    /// <param name="isBridge">Whether the host has a bridge of this name.</param>
+    public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices, Func<string, bool> isBridge)
     {
         if (devices.Count == 0) return devices;
         if (devices.Count >= DevicePage.MaxDevices) throw new LvmException(ErrorIds.TooManyDevices, $"a device page has room for {DevicePage.MaxDevices - 1} devices");
-        var others = registry.List().Where(entry => entry.Key != uuid).Select(entry => entry.Value.Config).ToList();
-        var macs = others.SelectMany(config => config.Vifs).Select(vif => vif.Mac).ToHashSet(StringComparer.Ordinal);
+        var others = devices.Any(device => device is DiskDevice) ? registry.List().Where(entry => entry.Key != uuid).Select(entry => entry.Value.Config).ToList() : [];
+        var macs = new HashSet<string>(StringComparer.Ordinal);
         return devices.Select(device => device switch
         {
-            NetworkDevice network => Reserve(uuid, network, macs, bridges),
+            NetworkDevice network => Reserve(uuid, network, macs, isBridge),
             DiskDevice disk => Reserve(disk, others),
             _ => device,
         }).ToList();
     }
 
-    /// <summary>Makes the devices of a domain that has none, the one by which it is asked first of all. Errors: those of <see cref="INoxsBackend"/>; then nothing of them is left.</summary>
-    public void Attach(DomainKey domain, IReadOnlyList<Device> devices)
+    /// <summary>Makes the devices of a domain that has none, the one by which it is asked first of all, and its console. Errors: those of <see cref="INoxsBackend"/>; then nothing of them is left.</summary>
+    /// <param name="consolePort">The guest's; 0 for one without a console.</param>
+    public void Attach(DomainKey domain, IReadOnlyList<Device> devices, uint consolePort)
     {
-        try
-        {
-            var entries = new List<DeviceEntry>(1 + devices.Count) { EntryOf(EntryType.Sysctl, backend.CreateSysctl((ushort)domain.Id)) };
-            _begun[domain.Id] = entries;
-            foreach (var device in devices) entries.Add(Create(domain.Id, device));
-        }
-        catch
-        {
-            DetachAll(domain.Id);
-            throw;
-        }
+        var id = (ushort)domain.Id;
+        Span<CreateArgument> all = stackalloc CreateArgument[NoxsCalls.MostAtOnce];
+        var count = 0;
+        all[count++] = CreateArgument.Sysctl(id);
+        foreach (var device in devices) all[count++] = ArgumentOf(id, device);
+        var listed = all[..count];
+        if (consolePort != 0) all[count++] = CreateArgument.Console(id, ConsoleGrant, consolePort);
+        backend.Create(all[..count]);
+        var entries = new List<DeviceEntry>(listed.Length);
+        foreach (ref var device in listed) entries.Add(EntryOf(device));
+        _begun[domain.Id] = entries;
     }
 
     /// <summary>Devices more for a domain whose guest has not been started. What they are is published next.</summary>
     public void AttachMore(DomainKey domain, NoxsRecord record, IReadOnlyList<Device> devices)
     {
         var entries = _begun.GetOrAdd(domain.Id, _ => [.. record.Entries]);
-        foreach (var device in devices) entries.Add(Create(domain.Id, device));
+        foreach (var device in devices) entries.Add(Create((ushort)domain.Id, device));
     }
 
     /// <summary>Removes all devices of a domain, and its console. What is gone already is no error.</summary>
     public void DetachAll(uint id)
     {
         _begun.TryRemove(id, out _);
-        foreach (var type in (ReadOnlySpan<DeviceType>)[DeviceType.Console, DeviceType.Vbd, DeviceType.Vif, DeviceType.Sysctl])
-        {
-            foreach (var device in backend.List(type, (ushort)id)) DestroyQuietly(id, type, device);
-        }
+        backend.DestroyAll((ushort)id);
     }
 
     /// <summary>
-    /// Publishes a domain: writes its device page, gives its console to the backend, keeps its record. Its guest does not run yet; one that has
+    /// Publishes a domain: writes its device page, keeps its record. Its guest does not run yet; one that has
     /// none yet has no page either.
     /// </summary>
     public void Publish(DomainPublication publication, bool isShell)
     {
         var id = publication.Key.Id;
         if (!_begun.TryGetValue(id, out var entries)) throw new InvalidOperationException("Attach comes before Publish.");
-        Load(publication, entries);
+        WritePage(publication, entries);
         registry.Save(publication.Key.Uuid, RecordOf(publication, entries) with { StartTime = isShell ? null : publication.StartTime });
         _begun.TryRemove(id, out _);
     }
@@ -111,7 +110,7 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
     public void PublishRings(DomainPublication publication)
     {
         var record = registry.Find(publication.Key) ?? throw new LvmException(ErrorIds.DomainGone, $"nothing is kept of domain {publication.Key}");
-        Load(publication, [.. record.Entries]);
+        WritePage(publication, [.. record.Entries]);
         registry.Save(publication.Key.Uuid, record with { PageFrame = publication.Rings.StoreFrame });
     }
 
@@ -126,11 +125,10 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
         {
             backend.Destroy(DeviceType.Vif, (ushort)id, (uint)device.Id);
             var place = entries.FindIndex(entry => entry.Type == EntryType.Vif && entry.Id == device.Id);
-            entries[place] = Create(id, device);
+            entries[place] = Create((ushort)id, device);
         }
 
-        if (publication.Rings != shell.Rings) Load(publication, entries);
-        else if (isNew || changed.Count > 0) WritePage(id, publication.Rings.StoreFrame, entries);
+        if (publication.Rings != shell.Rings || isNew || changed.Count > 0) WritePage(publication, entries);
         registry.Save(uuid, RecordOf(publication, entries));
         if (shell.Key.Uuid != uuid) registry.Remove(shell.Key.Uuid);
         _begun.TryRemove(id, out _);
@@ -192,16 +190,27 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
         Config = publication.Config,
     };
 
-    private static NetworkDevice Reserve(Guid uuid, NetworkDevice device, HashSet<string?> taken, IReadOnlyList<string> bridges)
+    private NetworkDevice Reserve(Guid uuid, NetworkDevice device, HashSet<string> taken, Func<string, bool> isBridge)
     {
         var config = device.Config;
         if (config.Rate is not null || config.QueueCount > 1) throw new LvmException(ErrorIds.DeviceUnsupported, $"vif {device.Id}: interfaces by noxs have one queue and no rate");
-        if (config.Bridge is { } bridge && !bridges.Contains(bridge)) throw new LvmException(ErrorIds.BridgeNotFound, $"there is no bridge '{bridge}'");
-        if (config.Mac is { } given) return taken.Add(given) ? device : throw new LvmException(ErrorIds.MacAddressTaken, $"another domain has the address {given}");
+        if (config.Bridge is { } bridge && !isBridge(bridge)) throw new LvmException(ErrorIds.BridgeNotFound, $"there is no bridge '{bridge}'");
+        if (config.Mac is { } given) return TryTake(given) ? device : throw new LvmException(ErrorIds.MacAddressTaken, $"another domain has the address {given}");
         for (var attempt = 0; ; attempt++)
         {
             var mac = MacOf(uuid, device.Id, attempt);
-            if (taken.Add(mac)) return device with { Config = config with { Mac = mac } };
+            if (TryTake(mac)) return device with { Config = config with { Mac = mac } };
+        }
+
+        bool TryTake(string mac) => taken.Add(mac) && (IsFree(mac) || Reconciled(mac));
+
+        bool IsFree(string mac) => (registry.HolderOf(mac) ?? uuid) == uuid;
+
+        // Whose it is may be no more.
+        bool Reconciled(string mac)
+        {
+            Reconcile();
+            return IsFree(mac);
         }
     }
 
@@ -227,34 +236,51 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
         return $"00:16:3e:{hash[0] & 0x7f:x2}:{hash[1]:x2}:{hash[2]:x2}";
     }
 
-    private static DeviceEntry EntryOf(EntryType type, DevicePlace place) => new() { Type = type, Id = place.Id, Grant = place.Grant, Port = place.Port };
+    private static DeviceEntry EntryOf(in CreateArgument device) => new()
+    {
+        Type = device.Type switch
+        {
+            DeviceType.Sysctl => EntryType.Sysctl,
+            DeviceType.Vif => EntryType.Vif,
+            _ => EntryType.Vbd,
+        },
+        Id = device.Id,
+        Grant = device.Grant,
+        Port = device.Port,
+    };
 
-    private DeviceEntry Create(uint domain, Device device)
+    private DeviceEntry Create(ushort domain, Device device)
+    {
+        var argument = ArgumentOf(domain, device);
+        backend.Create(new Span<CreateArgument>(ref argument));
+        return EntryOf(argument);
+    }
+
+    private CreateArgument ArgumentOf(ushort domain, Device device)
     {
         switch (device)
         {
             case NetworkDevice { Config: var vif }:
                 var address = vif.Ip is { } ip && IPAddress.TryParse(ip.Split('/')[0], out var parsed) ? parsed : null;
-                return EntryOf(EntryType.Vif, backend.CreateVif((ushort)domain, (uint)device.Id, VifSettings.Of(vif.Mac!, address, vif.Bridge)));
+                return CreateArgument.Vif(domain, (uint)device.Id, VifSettings.Of(vif.Mac!, address, vif.Bridge));
             case DiskDevice { Config: var vbd }:
                 var number = FindDisk(vbd.Target) ?? throw new LvmException(ErrorIds.DiskNotFound, $"there is no block device '{vbd.Target}'");
-                return EntryOf(EntryType.Vbd, backend.CreateVbd((ushort)domain, (uint)device.Id, new VbdSettings
+                return CreateArgument.Vbd(domain, (uint)device.Id, new VbdSettings
                 {
                     Major = number.Major,
                     Minor = number.Minor,
                     Type = VbdType.Physical,
                     Mode = vbd.Access == DiskAccess.ReadWrite ? VbdMode.ReadWrite : VbdMode.ReadOnly,
-                }));
+                });
             default:
                 throw new ArgumentException($"{device.Kind} is no device that is attached", nameof(device));
         }
     }
 
-    private void Load(DomainPublication publication, List<DeviceEntry> entries)
+    /// <summary>One that has no guest yet has no page either.</summary>
+    private void WritePage(DomainPublication publication, List<DeviceEntry> entries)
     {
-        if (publication.Rings == default) return;
-        WritePage(publication.Key.Id, publication.Rings.StoreFrame, entries);
-        if (publication.HasConsole) backend.CreateConsole((ushort)publication.Key.Id, ConsoleGrant, publication.Ports.ConsolePort);
+        if (publication.Rings != default) WritePage(publication.Key.Id, publication.Rings.StoreFrame, entries);
     }
 
     private void WritePage(uint domain, ulong frame, List<DeviceEntry> entries)
@@ -267,17 +293,5 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
         for (var i = 0; i < entries.Count; i++) page.Entries[i] = entries[i];
         DevicePage.Tag.CopyTo(bytes[^DevicePage.Tag.Length..]);
         hypervisor.WritePage(domain, frame, bytes);
-    }
-
-    private void DestroyQuietly(uint domain, DeviceType type, uint id)
-    {
-        try
-        {
-            backend.Destroy(type, (ushort)domain, id);
-        }
-        catch (LvmException error) when (error.ErrorId is ErrorIds.DeviceNotFound or ErrorIds.DomainGone)
-        {
-            // The backend noticed the domain's end as well.
-        }
     }
 }

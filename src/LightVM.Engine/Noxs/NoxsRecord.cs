@@ -46,7 +46,7 @@ internal sealed record NoxsRecord
 
         json.WriteEndArray();
         json.WritePropertyName("config");
-        json.WriteRawValue(DomainConfigJson.Write(record.Config));
+        json.WriteRawValue(DomainConfigJson.Write(record.Config), skipInputValidation: true);
     });
 
     /// <summary>Null where there is none, or none that makes sense.</summary>

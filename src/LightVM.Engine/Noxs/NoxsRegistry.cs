@@ -8,34 +8,38 @@ using LightVM.Linux;
 namespace LightVM.Noxs;
 
 /// <summary>
-/// The domains without a store, in /run: a file for each, named by uuid, and one for each name, so that neither creating a domain nor looking
-/// one up goes through all of them. All are read once by who lists them, and then only those that inotify tells of. In memory, for a simulated
+/// The domains without a store, in /run: a file for each, named by uuid, and a link for each name and each address, so that neither creating a domain nor looking
+/// one up goes through all of them. Each is read once, or all of them by who lists them, and then only those that inotify tells of. In memory, for a simulated
 /// host. Members may be called from several threads.
 /// </summary>
 /// <param name="isSimulated">Whether it is of a host in memory.</param>
 internal sealed class NoxsRegistry(bool isSimulated = false) : IDisposable
 {
     private const string RecordsFolder = "noxs/domains";
-    private const string NamesFolder = "noxs/names";
+
+    /// <summary>By a hash: what may be in a name, and how long it may be, is not the file system's business.</summary>
+    private static readonly RunIndex Names = new("noxs/names", name => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(name)), 0, 16));
+
+    private static readonly RunIndex Macs = new("noxs/macs", mac => mac);
 
     private readonly RunRecords<NoxsRecord>? _files = isSimulated ? null : new RunRecords<NoxsRecord>(RecordsFolder, NoxsRecord.Write, NoxsRecord.Read);
     private readonly object _lock = new();
     private readonly Dictionary<Guid, NoxsRecord> _known = [];
     private readonly HashSet<Guid> _announced = []; // changes of our own, of which we shall be told as well
-    private FolderWatch? _watch; // null: nothing was listed yet, and what is known may be old
-
-    /// <summary>Whether all records are in memory.</summary>
-    private bool IsListed => _files is null || _watch is not null;
+    private FolderWatch? _watch; // of whatever happens to what is known
+    private bool _isListed = isSimulated; // whether all that there are are known
 
     /// <summary>The record of a domain; null for a domain with a store, and for none.</summary>
     public NoxsRecord? Find(Guid uuid)
     {
         lock (_lock)
         {
-            if (!IsListed) return _files!.Find(uuid);
-            if (_known.TryGetValue(uuid, out var record)) return record;
+            Watch(); // before it is read: what changes meanwhile is read again
+            if (_isListed && _known.TryGetValue(uuid, out var listed)) return listed; // as of the last look
             TakeChanges();
-            return _known.GetValueOrDefault(uuid);
+            if (_known.TryGetValue(uuid, out var record)) return record;
+            if (!_isListed && _files!.Find(uuid) is { } found) return _known[uuid] = found;
+            return null;
         }
     }
 
@@ -46,8 +50,20 @@ internal sealed class NoxsRegistry(bool isSimulated = false) : IDisposable
         lock (_lock)
         {
             if (_files is null) return [.. _known.Where(entry => entry.Value.Name == name).Select(entry => entry.Key)];
-            return RunFile.Read(PathOfName(name)) is { } bytes && Guid.TryParse(Encoding.ASCII.GetString(bytes), out var uuid) && Find(uuid)?.Name == name ? [uuid] : [];
+            return Names.Find(name) is { } uuid && Find(uuid)?.Name == name ? [uuid] : [];
         }
+    }
+
+    /// <summary>The domain that has an interface of this address; null for none.</summary>
+    public Guid? HolderOf(string mac)
+    {
+        lock (_lock)
+        {
+            if (_files is null) return _known.Where(entry => Has(entry.Value)).Select(entry => (Guid?)entry.Key).FirstOrDefault();
+            return Macs.Find(mac) is { } uuid && Find(uuid) is { } record && Has(record) ? uuid : null;
+        }
+
+        bool Has(NoxsRecord record) => record.Config.Vifs.Any(vif => vif.Mac == mac);
     }
 
     /// <summary>All records, as of the last <see cref="TakeInChanges"/>.</summary>
@@ -62,33 +78,29 @@ internal sealed class NoxsRegistry(bool isSimulated = false) : IDisposable
     {
         lock (_lock)
         {
-            if (IsListed)
-            {
-                TakeChanges();
-                return;
-            }
-
-            _watch = _files!.Watch(); // before they are read: what changes meanwhile is read again
-            ReadAll();
+            Watch();
+            TakeChanges();
+            if (!_isListed) ReadAll();
         }
     }
 
-    /// <summary>Keeps a record: whole, or what was there before. Errors: HostFileFailure.</summary>
+    /// <summary>Keeps a record: whole, or what was there before. Errors: HostFileFailure, MacAddressTaken.</summary>
     public void Save(Guid uuid, NoxsRecord record)
     {
         lock (_lock)
         {
-            var former = Find(uuid)?.Name;
+            var former = Find(uuid);
             if (_files is not null)
             {
-                // The name first: one that leads nowhere is nobody's.
-                if (former != record.Name) WriteName(record.Name, uuid);
+                // What leads to it comes first: what leads nowhere is nobody's.
+                foreach (var mac in Addresses(record, former)) TakeAddress(mac, uuid);
+                if (former?.Name != record.Name) Names.Set(record.Name, uuid);
                 _files.Save(uuid, record);
-                if (former is not null && former != record.Name) RemoveName(former, uuid);
-                if (IsListed) _announced.Add(uuid);
+                if (former is not null) Forget(uuid, former, record);
+                _announced.Add(uuid);
             }
 
-            if (IsListed) _known[uuid] = record;
+            _known[uuid] = record;
         }
     }
 
@@ -101,7 +113,7 @@ internal sealed class NoxsRegistry(bool isSimulated = false) : IDisposable
             if (_files is not null)
             {
                 _files.Remove(uuid);
-                RemoveName(record.Name, uuid);
+                Forget(uuid, record, null);
             }
 
             _known.Remove(uuid);
@@ -110,6 +122,11 @@ internal sealed class NoxsRegistry(bool isSimulated = false) : IDisposable
     }
 
     public void Dispose() => _watch?.Dispose();
+
+    private void Watch()
+    {
+        if (_files is not null) _watch ??= _files.Watch();
+    }
 
     private void TakeChanges()
     {
@@ -133,27 +150,27 @@ internal sealed class NoxsRegistry(bool isSimulated = false) : IDisposable
         _known.Clear();
         _announced.Clear();
         foreach (var (uuid, record) in _files!.All()) _known[uuid] = record;
+        _isListed = true;
     }
 
-    /// <summary>By a hash: what may be in a name, and how long it may be, is not the file system's business.</summary>
-    private static string PathOfName(string name) => Path.Combine(RunFolder.Path, NamesFolder, Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(name)), 0, 16));
-
-    private static void WriteName(string name, Guid uuid)
+    /// <summary>The interfaces that one has and the other has not.</summary>
+    private static IEnumerable<string> Addresses(NoxsRecord? record, NoxsRecord? without)
     {
-        var bytes = Encoding.ASCII.GetBytes(uuid.ToString());
-        var errno = RunFile.Write(PathOfName(name), bytes);
-        if (errno == ErrnoText.ENOENT)
-        {
-            RunFolder.FileIn(NamesFolder, "."); // the first of its kind
-            errno = RunFile.Write(PathOfName(name), bytes);
-        }
-
-        if (errno != 0) throw new LvmException(ErrorIds.HostFileFailure, $"the domain's name cannot be kept in '{RunFolder.Path}/{NamesFolder}'") { Errno = errno };
+        var addresses = record?.Config.Vifs.Select(vif => vif.Mac).OfType<string>() ?? [];
+        return without is null ? addresses : addresses.Except(without.Config.Vifs.Select(vif => vif.Mac).OfType<string>());
     }
 
-    private static void RemoveName(string name, Guid uuid)
+    /// <summary>What led to a record leads there no more.</summary>
+    private static void Forget(Guid uuid, NoxsRecord record, NoxsRecord? still)
     {
-        var path = PathOfName(name);
-        if (RunFile.Read(path) is { } bytes && Encoding.ASCII.GetString(bytes) == uuid.ToString()) _ = Libc.Unlink(path);
+        foreach (var mac in Addresses(record, still)) Macs.Remove(mac, uuid);
+        if (record.Name != still?.Name) Names.Remove(record.Name, uuid);
+    }
+
+    private void TakeAddress(string mac, Guid uuid)
+    {
+        if (Macs.TryAdd(mac, uuid)) return;
+        if (HolderOf(mac) is { } holder && holder != uuid) throw new LvmException(ErrorIds.MacAddressTaken, $"another domain has the address {mac}");
+        Macs.Set(mac, uuid);
     }
 }

@@ -89,7 +89,7 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
             if (definition.Flavour.Kernel is { } kernel && definition.Flavour.Kind == ShellKind.Built) host.ForCreation.Images.LoadKernel(kernel).Image.CheckFits(definition.Flavour.Type, definition.Flavour.AddressSize, definition.Flavour.MemoryMiB, 0, kernel);
             foreach (var bridge in definition.Flavour.Bridges)
             {
-                if (bridge is not null && !host.Bus.ListBridges().Contains(bridge)) throw new LvmException(ErrorIds.BridgeNotFound, $"there is no bridge '{bridge}'");
+                if (bridge is not null && !host.Bus.IsBridge(bridge)) throw new LvmException(ErrorIds.BridgeNotFound, $"there is no bridge '{bridge}'");
             }
 
             lock (_lock)

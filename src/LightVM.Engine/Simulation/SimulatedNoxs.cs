@@ -43,6 +43,44 @@ internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
 
     public DevicePlace CreateVbd(ushort domain, uint id, in VbdSettings settings) => Add(domain, DeviceType.Vbd, id, new DeviceSettings { Vbd = settings });
 
+    public void Create(Span<CreateArgument> devices)
+    {
+        var made = 0;
+        try
+        {
+            foreach (ref var device in devices)
+            {
+                var place = device.Type switch
+                {
+                    DeviceType.Console => AttachConsole(device),
+                    DeviceType.Vif => CreateVif(device.Frontend, device.Id, device.Settings.Vif),
+                    _ => Add(device.Frontend, device.Type, device.Id, device.Settings),
+                };
+                (device.Id, device.Grant, device.Port) = (place.Id, place.Grant, place.Port);
+                made++;
+            }
+        }
+        catch
+        {
+            foreach (ref var device in devices[..made]) Destroy(device.Type, device.Frontend, device.Id);
+            throw;
+        }
+
+        DevicePlace AttachConsole(in CreateArgument console)
+        {
+            CreateConsole(console.Frontend, console.Grant, console.Port);
+            return console.Place;
+        }
+    }
+
+    public void DestroyAll(ushort domain)
+    {
+        lock (machine.Lock)
+        {
+            foreach (var device in _devices.Keys.Where(device => device.Domain == domain).ToList()) _devices.Remove(device);
+        }
+    }
+
     public void Destroy(DeviceType type, ushort domain, uint id)
     {
         lock (machine.Lock)

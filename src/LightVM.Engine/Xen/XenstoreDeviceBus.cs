@@ -44,6 +44,8 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         ? Directory.EnumerateDirectories(NetworkInterfaces).Where(path => Directory.Exists($"{path}/bridge")).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal).ToList()
         : [];
 
+    public bool IsBridge(string name) => name.Length > 0 && !name.Contains('/', StringComparison.Ordinal) && Directory.Exists($"{NetworkInterfaces}/{name}/bridge");
+
     public void Attach(DomainKey domain, IReadOnlyList<Device> devices)
     {
         var nodes = new XenstoreBatch();

@@ -48,14 +48,29 @@ internal sealed unsafe class ConsoleDevice : GuestDevice
 
     public override DeviceType Type => DeviceType.Console;
 
-    /// <summary>Begins; false where the guest did not offer the port.</summary>
-    /// <param name="adopted">The port that an earlier daemon had bound; 0 for none.</param>
-    public bool Begin(uint adopted)
+    /// <summary>Binds its port, if that was not done yet; whether it was done now. What the guest has written before that is told of by Xen.</summary>
+    public bool Begin()
     {
-        _port = adopted != 0 ? adopted : Access.BindPort(Domain, _guestPort);
-        if (_port == 0) return false;
-        Worker.Listen(_port, this);
-        OpenInput();
+        if (_port != 0 || _isBroken) return false;
+        _port = Access.BindPort(Domain, _guestPort);
+        if (_port != 0) Worker.Listen(_port, this);
+        else
+        {
+            Complain($"its guest does not offer port {_guestPort}");
+            _isBroken = true;
+        }
+
+        return true;
+    }
+
+    /// <summary>Goes on where an earlier daemon was; false where the guest does not offer its port.</summary>
+    /// <param name="port">The port that it had bound; 0 for none.</param>
+    public bool GoOn(uint port)
+    {
+        _port = port;
+        if (port == 0) _ = Begin();
+        else Worker.Listen(port, this);
+        if (_isBroken) return false;
         OnPort(_port);
         return true;
     }
@@ -114,7 +129,7 @@ internal sealed unsafe class ConsoleDevice : GuestDevice
 
     public override void Remove()
     {
-        if (!_isBroken) OnPort(_port); // its last words
+        if (_port != 0) OnPort(_port); // its last words
         Break();
         _output.Close(Domain);
     }
@@ -145,8 +160,10 @@ internal sealed unsafe class ConsoleDevice : GuestDevice
         return _page != 0;
     }
 
-    private void OpenInput()
+    /// <summary>Has a FIFO for what is typed, if it has none yet. Errors: HostFileFailure.</summary>
+    public void OpenInput()
     {
+        if (_input >= 0 || _isBroken) return;
         if (SystemCalls.NewFifo(_fifo, OwnerOnly) != 0 && Marshal.GetLastPInvokeError() != ErrnoText.EEXIST) throw Failure();
         // Opened for both: there is a reader as long as there is a guest, and no end when a writer leaves.
         _input = Libc.Open(_fifo, Libc.OpenReadWrite | Libc.OpenNonBlocking | Libc.OpenCloseOnExec);

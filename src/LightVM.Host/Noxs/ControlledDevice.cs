@@ -47,8 +47,8 @@ internal abstract unsafe class ControlledDevice : GuestDevice
     public void Begin()
     {
         Header->DeviceId = (int)Id;
+        Header->Backend = _state;
         Fill();
-        Announce(_state);
         Worker.Listen(_port, this);
         Look();
     }

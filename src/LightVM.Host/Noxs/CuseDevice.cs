@@ -69,9 +69,10 @@ internal sealed unsafe class CuseDevice : IDaemonTask, IDisposable
 
     public void Run(CancellationToken cancellation)
     {
+        using var readiness = new Readiness(cancellation);
         while (true)
         {
-            Readiness.Await(_file, Timeout.InfiniteTimeSpan, cancellation);
+            readiness.Await(_file);
             if (!ServeOne(cancellation)) throw new LvmException(ErrorIds.ServiceFailure, $"the kernel has closed '/dev/{_name}'");
         }
     }
@@ -166,7 +167,7 @@ internal sealed unsafe class CuseDevice : IDaemonTask, IDisposable
         uint sent = BinaryPrimitives.ReadUInt32LittleEndian(body[24..]), wanted = BinaryPrimitives.ReadUInt32LittleEndian(body[28..]);
         var size = NoxsCalls.SizeOf(call);
         room[..IoctlOut].Clear();
-        if (call is not (NoxsCalls.Create or NoxsCalls.Destroy or NoxsCalls.List or NoxsCalls.Query or NoxsCalls.GuestClose)) return (ErrnoText.ENOTTY, 0);
+        if (!NoxsCalls.Has(call)) return (ErrnoText.ENOTTY, 0);
         if (sent < size || wanted < size)
         {
             BinaryPrimitives.WriteUInt32LittleEndian(room[4..], Retry);

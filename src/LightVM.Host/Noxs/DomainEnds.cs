@@ -28,8 +28,9 @@ internal sealed class DomainEnds(IHypervisor hypervisor, NoxsService service, Da
     private readonly object _lock = new();
     private readonly SemaphoreSlim _suspicion = new(0);
     private readonly List<DomainInfo> _domains = [];
-    private HashSet<(uint Id, bool HasEnded)> _states = [];
+    private HashSet<(uint Id, bool HasEnded)>? _states; // as of the last look
     private volatile bool _isTold;
+    private bool _isSuspected;
 
     public string Name => "ends of domains";
 
@@ -53,8 +54,15 @@ internal sealed class DomainEnds(IHypervisor hypervisor, NoxsService service, Da
         }
     }
 
-    /// <summary>A guest may be about to end, or a first one is there.</summary>
+    /// <summary>A guest may be about to end.</summary>
     public void Suspect()
+    {
+        _isSuspected = true;
+        Begin();
+    }
+
+    /// <summary>There is a guest whose end matters.</summary>
+    public void Begin()
     {
         if (!_isTold) _suspicion.Release();
     }
@@ -64,7 +72,9 @@ internal sealed class DomainEnds(IHypervisor hypervisor, NoxsService service, Da
     {
         while (true)
         {
-            var isSuspected = _suspicion.Wait(_isTold || service.Counts.Guests == 0 ? Timeout.InfiniteTimeSpan : Ignorance, cancellation);
+            var isWoken = _suspicion.Wait(_isTold || service.Counts.Guests == 0 ? Timeout.InfiniteTimeSpan : Ignorance, cancellation);
+            var isSuspected = Interlocked.Exchange(ref _isSuspected, false);
+            if (isWoken && !isSuspected) continue;
             foreach (var moment in isSuspected ? Looks : [TimeSpan.Zero])
             {
                 if (cancellation.WaitHandle.WaitOne(moment)) throw new OperationCanceledException(cancellation);
@@ -106,9 +116,11 @@ internal sealed class DomainEnds(IHypervisor hypervisor, NoxsService service, Da
             _domains.Clear();
             hypervisor.ListDomains(_domains);
             service.DropEnded(_domains.Where(domain => domain.State != DomainState.Dying).Select(domain => (ushort)domain.Key.Id).ToHashSet().Contains);
-            var states = _domains.Select(domain => (domain.Key.Id, domain.State is DomainState.Shutdown or DomainState.Crashed or DomainState.Dying)).ToHashSet();
-            if (!_isTold && states.SetEquals(_states)) return;
+            var states = _domains.Select(domain => (domain.Key.Id, HasEnded: domain.State is DomainState.Shutdown or DomainState.Crashed or DomainState.Dying)).ToHashSet();
+            // One that is new is no end.
+            var isNews = _isTold || _states is null || !states.IsSupersetOf(_states) || states.Any(state => state.HasEnded && !_states.Contains(state));
             _states = states;
+            if (!isNews) return;
             RunFile.Write(Path.Combine(NoxsFiles.Folder, NoxsFiles.EndsName), Encoding.ASCII.GetBytes($"{Environment.TickCount64}\n"));
         }
     }

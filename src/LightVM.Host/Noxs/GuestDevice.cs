@@ -31,6 +31,9 @@ internal abstract class GuestDevice : IEventTarget
     /// <summary>Something changed of what a daemon that comes after this one has to know.</summary>
     public Action? Changed { get; set; }
 
+    /// <summary>Its guest waits for what the host makes for it in its own time.</summary>
+    public Action? Needed { get; set; }
+
     protected IWorker Worker { get; }
 
     protected IGuestAccess Access => Worker.Access;

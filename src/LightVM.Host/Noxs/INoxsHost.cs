@@ -17,11 +17,17 @@ internal interface INoxsHost
 
     bool IsBridge(string name);
 
-    /// <summary>Makes an interface and puts it on its bridge, in its own time, and tells on another thread how that ended.</summary>
-    void MakeInterface(string name, string? bridge, Action<ITap> done, Action<LvmException> failed);
+    /// <summary>Does something for a domain in its own time, on another thread, after what was asked for it before.</summary>
+    void Later(ushort domain, Action work);
 
-    /// <summary>Removes an interface, in its own time.</summary>
-    void RemoveInterface(string name);
+    /// <summary>Somebody waits for what is being done for a domain.</summary>
+    void Hurry(ushort domain);
+
+    /// <summary>Makes an interface and puts it on its bridge, in its own time, and tells on another thread how that ended.</summary>
+    void MakeInterface(ushort domain, string name, string? bridge, Action<ITap> done, Action<LvmException> failed);
+
+    /// <summary>Removes an interface, on another thread.</summary>
+    void RemoveInterface(ushort domain, string name);
 
     IConsoleOutput ConsoleOutput { get; }
 

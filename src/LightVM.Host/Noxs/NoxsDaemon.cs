@@ -55,6 +55,7 @@ internal static class NoxsDaemon
         host.TakeOver(service, hasFiles: !isFirst);
         using var ends = new DomainEnds(hypervisor, service, log);
         service.Suspected = ends.Suspect;
+        service.Begun = ends.Begin;
         using var device = new CuseDevice(DeviceName, service);
         device.Begin();
         WriteStatus();
@@ -63,7 +64,7 @@ internal static class NoxsDaemon
         log.Notice($"lightvm {CommandLine.Version} serves noxs devices{(guests > 0 ? $"; it has taken over {guests} guests with {vifs} interfaces" : "")}");
         try
         {
-            DeviceDaemon.RunAll([device, host, ends, new LooksTask(ends), .. workers], cancellation);
+            DeviceDaemon.RunAll([device, host.Late, ends, new LooksTask(ends), .. workers], cancellation);
         }
         finally
         {

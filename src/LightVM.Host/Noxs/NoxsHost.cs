@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using LightVM.Errors;
@@ -9,8 +8,8 @@ using LightVM.Noxs;
 
 namespace LightVM.Host.Noxs;
 
-/// <summary>This host, for real. Interfaces are made and removed by one thread of its own, in the order in which they were asked for.</summary>
-internal sealed class NoxsHost : INoxsHost, IDaemonTask, IDisposable
+/// <summary>This host, for real.</summary>
+internal sealed class NoxsHost : INoxsHost, IDisposable
 {
     private const string Heading = "lightvm-noxsd 1";
 
@@ -20,7 +19,7 @@ internal sealed class NoxsHost : INoxsHost, IDaemonTask, IDisposable
     private readonly string _notes;
     private readonly DaemonLog _log;
     private readonly NetworkInterfaces _interfaces = new();
-    private readonly BlockingCollection<Action> _work = [];
+    private readonly LateWork _late;
     private readonly ConsoleOutput _consoles;
     private int _next;
 
@@ -33,10 +32,12 @@ internal sealed class NoxsHost : INoxsHost, IDaemonTask, IDisposable
         _frames = workers.ToDictionary(worker => (IWorker)worker, _ => new NetFrames());
         _notes = notes;
         _log = log;
+        _late = new LateWork(log);
         _consoles = new ConsoleOutput(domain => _hypervisor.FindDomain(domain)?.Key.Uuid, consoleLogs, log);
     }
 
-    public string Name => "interfaces";
+    /// <summary>What this does in its own time.</summary>
+    public IDaemonTask Late => _late;
 
     public IConsoleOutput ConsoleOutput => _consoles;
 
@@ -48,7 +49,7 @@ internal sealed class NoxsHost : INoxsHost, IDaemonTask, IDisposable
 
     public bool IsBridge(string name) => NetworkInterfaces.IsBridge(name);
 
-    public void MakeInterface(string name, string? bridge, Action<ITap> done, Action<LvmException> failed) => _work.Add(() =>
+    public void MakeInterface(ushort domain, string name, string? bridge, Action<ITap> done, Action<LvmException> failed) => _late.Add(domain, () =>
     {
         try
         {
@@ -71,7 +72,15 @@ internal sealed class NoxsHost : INoxsHost, IDaemonTask, IDisposable
         }
     });
 
-    public void RemoveInterface(string name) => _work.Add(() => Tap.Remove(name));
+    public void RemoveInterface(ushort domain, string name)
+    {
+        _late.Add(domain, () => Tap.Remove(name));
+        _late.Hurry(domain);
+    }
+
+    public void Later(ushort domain, Action work) => _late.Add(domain, work);
+
+    public void Hurry(ushort domain) => _late.Hurry(domain);
 
     public string InputOf(ushort domain) => NoxsFiles.InputOf(domain);
 
@@ -104,31 +113,16 @@ internal sealed class NoxsHost : INoxsHost, IDaemonTask, IDisposable
             service.Note(domain);
         }
 
-        foreach (var name in Tap.OfGuests().Where(name => !kept.Contains(name))) RemoveInterface(name);
+        foreach (var name in Tap.OfGuests().Where(name => !kept.Contains(name))) _late.Add(0, () => Tap.Remove(name));
         foreach (var path in Directory.EnumerateFiles(_notes, "input-*"))
         {
             if (ushort.TryParse(Path.GetFileName(path).AsSpan("input-".Length), NumberStyles.None, CultureInfo.InvariantCulture, out var domain) && !File.Exists(NoteOf(domain))) _ = Libc.Unlink(path);
         }
     }
 
-    public void Run(CancellationToken cancellation)
-    {
-        foreach (var work in _work.GetConsumingEnumerable(cancellation))
-        {
-            try
-            {
-                work();
-            }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-            {
-                _log.Error(error.Message);
-            }
-        }
-    }
-
     public void Dispose()
     {
-        _work.Dispose();
+        _late.Dispose();
         _interfaces.Dispose();
         _consoles.Dispose();
         foreach (var frames in _frames.Values) frames.Dispose();

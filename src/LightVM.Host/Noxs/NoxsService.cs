@@ -7,7 +7,7 @@ using LightVM.Noxs;
 namespace LightVM.Host.Noxs;
 
 /// <summary>
-/// The five calls of <c>/dev/xen/noxs_backend</c>, and all guests' devices. Errnos: EINVAL for an argument that makes no sense, ESRCH for no such
+/// The calls of <c>/dev/xen/noxs_backend</c>, and all guests' devices. Errnos: EINVAL for an argument that makes no sense, ESRCH for no such
 /// domain, EEXIST and ENOENT for a device that is there or is not, ENODEV for no such bridge, ENOSPC for a 33rd device, EOPNOTSUPP for a type
 /// that is not served.
 /// </summary>
@@ -20,8 +20,11 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
     private readonly object _lock = new();
     private readonly Dictionary<ushort, NoxsGuest> _guests = [];
 
-    /// <summary>Called when a guest may be about to end, and when one came.</summary>
+    /// <summary>Called when a guest may be about to end.</summary>
     public Action? Suspected { get; set; }
+
+    /// <summary>Called when there is a guest, and was none before.</summary>
+    public Action? Begun { get; set; }
 
     /// <summary>Guests, and their devices of each type.</summary>
     public (int Guests, int Vifs, int Vbds) Counts
@@ -44,7 +47,9 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         {
             return call switch
             {
-                NoxsCalls.Create when argument.Length == Unsafe.SizeOf<CreateArgument>() => Create(ref MemoryMarshal.AsRef<CreateArgument>(argument)),
+                NoxsCalls.Create when argument.Length == Unsafe.SizeOf<CreateArgument>() => Create(MemoryMarshal.Cast<byte, CreateArgument>(argument)),
+                _ when NoxsCalls.IsCreateMany(call) && argument.Length == NoxsCalls.SizeOf(call) => Create(MemoryMarshal.Cast<byte, CreateArgument>(argument)),
+                NoxsCalls.DestroyAll when argument.Length == Unsafe.SizeOf<DestroyAllArgument>() => DestroyAll(in MemoryMarshal.AsRef<DestroyAllArgument>(argument)),
                 NoxsCalls.Destroy when argument.Length == Unsafe.SizeOf<DestroyArgument>() => Destroy(in MemoryMarshal.AsRef<DestroyArgument>(argument)),
                 NoxsCalls.List when argument.Length == Unsafe.SizeOf<ListArgument>() => List(ref MemoryMarshal.AsRef<ListArgument>(argument)),
                 NoxsCalls.Query when argument.Length == Unsafe.SizeOf<QueryArgument>() => Query(ref MemoryMarshal.AsRef<QueryArgument>(argument)),
@@ -74,10 +79,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
     {
         lock (_lock)
         {
-            foreach (var guest in _guests.Values.Where(guest => !exists(guest.Domain)).ToList())
-            {
-                foreach (var device in guest.Devices.ToList()) Remove(guest, device);
-            }
+            foreach (var guest in _guests.Values.Where(guest => !exists(guest.Domain)).ToList()) RemoveAll(guest);
         }
     }
 
@@ -94,7 +96,8 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
                 {
                     case DeviceType.Console:
                         var console = new ConsoleDevice(worker, domain, record.Grant, record.First.Guest, log, host.ConsoleOutput, host.InputOf(domain));
-                        if (!console.Begin(record.Port)) return false;
+                        if (!console.GoOn(record.Port)) return false;
+                        console.OpenInput();
                         device = console;
                         break;
                     case DeviceType.Sysctl when adopt(record) is { } page:
@@ -129,39 +132,91 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         }
     }
 
-    private int Create(ref CreateArgument argument)
+    /// <summary>Makes devices of one domain, all or none.</summary>
+    private int Create(Span<CreateArgument> arguments)
     {
-        if (argument.Backend != 0 || !IsDomain(argument.Frontend)) return ErrnoText.EINVAL;
-        if (argument.Type is not (DeviceType.Sysctl or DeviceType.Console or DeviceType.Vif)) return argument.Type == DeviceType.Vbd ? ErrnoText.EOPNOTSUPP : ErrnoText.EINVAL;
-        var id = argument.Type == DeviceType.Vif ? argument.Id : 0;
-        if (id >= MostInterfaces) return ErrnoText.EINVAL;
-        var domain = argument.Frontend;
+        if (arguments.Length is 0 or > NoxsCalls.MostAtOnce) return ErrnoText.EINVAL;
+        var domain = arguments[0].Frontend;
+        foreach (ref readonly var argument in arguments)
+        {
+            if (argument.Backend != 0 || argument.Frontend != domain || !IsDomain(domain) || !IsType(argument.Type)) return ErrnoText.EINVAL;
+        }
+
         lock (_lock)
         {
             var guest = _guests.GetValueOrDefault(domain);
-            if (guest?.Find(argument.Type, id) is not null) return ErrnoText.EEXIST;
-            if (guest?.Devices.Count(device => device.Type != DeviceType.Console) >= DevicePage.MaxDevices && argument.Type != DeviceType.Console) return ErrnoText.ENOSPC;
             if (guest is null && !host.Exists(domain)) return ErrnoText.ESRCH;
             guest ??= new NoxsGuest(domain, host.ChooseWorker());
             lock (guest.Worker.Lock)
             {
-                return argument.Type switch
+                var before = guest.Devices.Count;
+                var errno = ErrnoText.EINVAL;
+                try
                 {
-                    DeviceType.Console => CreateConsole(guest, in argument),
-                    DeviceType.Sysctl => CreateSysctl(guest, ref argument),
-                    _ => CreateVif(guest, ref argument),
-                };
+                    foreach (ref var argument in arguments)
+                    {
+                        errno = Create(guest, ref argument);
+                        if (errno != 0) break;
+                    }
+
+                    if (errno == 0) Note(guest);
+                }
+                catch
+                {
+                    errno = LightVM.Linux.Libc.EIO;
+                    throw;
+                }
+                finally
+                {
+                    if (errno != 0)
+                    {
+                        foreach (var device in guest.Devices.Skip(before).Reverse().ToList()) Remove(guest, device);
+                    }
+                }
+
+                return errno;
             }
         }
     }
 
+    private int Create(NoxsGuest guest, ref CreateArgument argument)
+    {
+        if (argument.Type is not (DeviceType.Sysctl or DeviceType.Console or DeviceType.Vif)) return ErrnoText.EOPNOTSUPP;
+        var id = argument.Type == DeviceType.Vif ? argument.Id : 0;
+        if (id >= MostInterfaces) return ErrnoText.EINVAL;
+        if (guest.Find(argument.Type, id) is not null) return ErrnoText.EEXIST;
+        if (argument.Type == DeviceType.Console) return CreateConsole(guest, in argument);
+        if (guest.Devices.Count(device => device.Type != DeviceType.Console) >= DevicePage.MaxDevices) return ErrnoText.ENOSPC;
+        return argument.Type == DeviceType.Sysctl ? CreateSysctl(guest, ref argument) : CreateVif(guest, ref argument);
+    }
+
     private int CreateConsole(NoxsGuest guest, in CreateArgument argument)
     {
+        if (argument.Port == 0) return ErrnoText.EINVAL;
         var console = new ConsoleDevice(guest.Worker, guest.Domain, argument.Grant, argument.Port, log, host.ConsoleOutput, host.InputOf(guest.Domain));
-        if (argument.Port == 0 || !console.Begin(0)) return ErrnoText.EINVAL;
         Add(guest, console);
-        Note(guest);
+        host.Later(guest.Domain, () =>
+        {
+            lock (_lock) Begin(guest, console, withInput: true);
+        });
         return 0;
+    }
+
+    private void Begin(NoxsGuest guest, ConsoleDevice console, bool withInput)
+    {
+        lock (guest.Worker.Lock)
+        {
+            if (!guest.Devices.Contains(console)) return;
+            if (console.Begin()) Note(guest);
+            if (withInput) console.OpenInput();
+        }
+    }
+
+    /// <summary>A guest has begun to run: what it writes shall not wait for a moment's end.</summary>
+    private void Awaken(NoxsGuest guest)
+    {
+        if (guest.Find(DeviceType.Console, 0) is ConsoleDevice console) Begin(guest, console, withInput: false);
+        host.Hurry(guest.Domain);
     }
 
     private int CreateSysctl(NoxsGuest guest, ref CreateArgument argument)
@@ -203,7 +258,6 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
     {
         device.Begin();
         Add(guest, device);
-        Note(guest);
         (argument.Id, argument.Grant, argument.Port) = (device.Place.Id, device.Place.Grant, device.Place.Port);
         return 0;
     }
@@ -211,14 +265,15 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
     private void Add(NoxsGuest guest, GuestDevice device)
     {
         guest.Devices.Add(device);
-        if (_guests.TryAdd(guest.Domain, guest)) Suspected?.Invoke();
+        if (_guests.TryAdd(guest.Domain, guest) && _guests.Count == 1) Begun?.Invoke();
         if (device is SysctlDevice sysctl) sysctl.Left = () => Suspected?.Invoke();
         device.Changed = () => Note(guest);
+        device.Needed = () => Awaken(guest);
     }
 
     private void MakeInterface(NoxsGuest guest, VifDevice vif)
     {
-        host.MakeInterface(vif.InterfaceName, vif.Settings.BridgeText(), tap =>
+        host.MakeInterface(guest.Domain, vif.InterfaceName, vif.Settings.BridgeText(), tap =>
         {
             lock (guest.Worker.Lock)
             {
@@ -245,6 +300,21 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         }
     }
 
+    private int DestroyAll(in DestroyAllArgument argument)
+    {
+        if (argument.Backend != 0 || !IsDomain(argument.Frontend)) return ErrnoText.EINVAL;
+        lock (_lock)
+        {
+            if (_guests.TryGetValue(argument.Frontend, out var guest)) RemoveAll(guest);
+            return 0;
+        }
+    }
+
+    private void RemoveAll(NoxsGuest guest)
+    {
+        foreach (var device in guest.Devices.ToList()) Remove(guest, device);
+    }
+
     private void Remove(NoxsGuest guest, GuestDevice device)
     {
         lock (guest.Worker.Lock)
@@ -255,7 +325,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
             Note(guest);
         }
 
-        if (device is VifDevice vif) host.RemoveInterface(vif.InterfaceName);
+        if (device is VifDevice vif) host.RemoveInterface(guest.Domain, vif.InterfaceName);
     }
 
     private unsafe int List(ref ListArgument argument)
@@ -266,6 +336,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         {
             argument.Count = 0;
             if (!_guests.TryGetValue(domain, out var guest)) return 0;
+            foreach (var console in guest.Devices.OfType<ConsoleDevice>()) Begin(guest, console, withInput: true); // who asks wants to use it
             foreach (var device in guest.Devices.Where(device => device.Type == type).Take(DevicePage.MaxDevices)) argument.Ids[argument.Count++] = device.Id;
             return 0;
         }

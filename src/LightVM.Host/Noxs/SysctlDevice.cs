@@ -40,7 +40,11 @@ internal sealed unsafe class SysctlDevice(IWorker worker, ushort domain, DaemonL
     {
     }
 
-    protected override Connecting Connect() => Connecting.Done;
+    protected override Connecting Connect()
+    {
+        Needed?.Invoke();
+        return Connecting.Done;
+    }
 
     protected override void Disconnect() => Left?.Invoke();
 

@@ -131,7 +131,12 @@ internal sealed unsafe class VifDevice : ControlledDevice
 
     protected override Connecting Connect()
     {
-        if (_tap is null) return Connecting.Later;
+        if (_tap is null)
+        {
+            Needed?.Invoke();
+            return Connecting.Later;
+        }
+
         uint transmitRing = Volatile.Read(ref Page->TransmitRing), receiveRing = Volatile.Read(ref Page->ReceiveRing);
         uint transmitPort = Volatile.Read(ref Page->TransmitPort), receivePort = Volatile.Read(ref Page->ReceivePort);
         if (Volatile.Read(ref Page->RequestReceiveCopy) == 0) return Refuse("it does not ask for copies, and has no other way to receive");

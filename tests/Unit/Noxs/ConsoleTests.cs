@@ -119,10 +119,11 @@ public sealed unsafe class ConsoleTests : IDisposable
     }
 
     [Fact]
-    public void A_port_that_is_not_offered_is_refused()
+    public void Of_a_port_that_is_not_offered_there_is_a_word_in_the_log()
     {
-        var argument = new CreateArgument { Type = DeviceType.Console, Frontend = 7, Port = 99 };
-        Assert.Equal(ErrnoText.EINVAL, _machine.Service.Do(NoxsCalls.Create, ref argument));
+        _machine.Service.Create(CreateArgument.Console(7, 0, 99));
+        Assert.Contains("does not offer port 99", _machine.Messages.ToString(), StringComparison.Ordinal);
+        Assert.Equal(0, _machine.Service.Destroy(DeviceType.Console));
         _machine.AssertEmpty();
     }
 

@@ -214,13 +214,19 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
 
     public bool IsBridge(string name) => name == "xenbr0";
 
-    public void MakeInterface(string name, string? bridge, Action<ITap> done, Action<LvmException> failed)
+    public void MakeInterface(ushort domain, string name, string? bridge, Action<ITap> done, Action<LvmException> failed)
     {
         if (FailsInterfaces) failed(new LvmException(ErrorIds.DeviceFailure, "no more interfaces"));
         else done(Taps[name] = new MemoryTap(1000 + Taps.Count));
     }
 
-    public void RemoveInterface(string name) => Taps.Remove(name);
+    public void RemoveInterface(ushort domain, string name) => Taps.Remove(name);
+
+    public void Later(ushort domain, Action work) => work();
+
+    public void Hurry(ushort domain)
+    {
+    }
 
     public string InputOf(ushort domain) => Path.Combine(Path.GetTempPath(), $"lightvm-input-{Environment.ProcessId}-{domain}");
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using LightVM.Errors;
 using LightVM.Host.Noxs;
 using LightVM.Noxs;
@@ -52,7 +53,6 @@ public sealed unsafe class ServiceTests : IDisposable
             (new CreateArgument { Type = DeviceType.Vif, Frontend = 7, Settings = Vif("01:00:00:00:00:00", null) }, ErrnoText.EINVAL),
             (new CreateArgument { Type = DeviceType.Vif, Frontend = 7, Settings = Vif("00:16:3e:00:00:01", "nobr") }, ErrnoText.ENODEV),
             (new CreateArgument { Type = DeviceType.Console, Frontend = 7 }, ErrnoText.EINVAL),
-            (new CreateArgument { Type = DeviceType.Console, Frontend = 7, Port = 77 }, ErrnoText.EINVAL),
         ];
         foreach (var (argument, errno) in cases)
         {
@@ -81,6 +81,56 @@ public sealed unsafe class ServiceTests : IDisposable
         Assert.Equal(ErrnoText.ENOSPC, Service.Do(NoxsCalls.Create, ref more));
         Service.Sysctl(8); // another guest has room of its own
     }
+
+    [Fact]
+    public void Several_devices_are_made_in_one_call()
+    {
+        _machine.Offered[(7, 3)] = 0;
+        CreateArgument[] devices = [CreateArgument.Sysctl(7), Vif(0), Vif(5), CreateArgument.Console(7, 0, 3)];
+
+        Assert.Equal(0, CreateMany(devices));
+
+        Assert.Equal((0u, 0u, 5u), (devices[0].Id, devices[1].Id, devices[2].Id));
+        Assert.Equal(3, devices[..3].Select(device => device.Grant).Distinct().Count());
+        Assert.All(devices[..3], device => Assert.Contains(device.Port, _machine.Ports));
+        Assert.Equal([0u, 5u], Service.List(DeviceType.Vif));
+        Assert.Equal([0u], Service.List(DeviceType.Console));
+        Assert.Equal(4, _machine.Notes[7].Count);
+
+        var all = new DestroyAllArgument { Frontend = 7 };
+        Assert.Equal(0, Service.Do(NoxsCalls.DestroyAll, ref all));
+        Assert.Equal(0, Service.Do(NoxsCalls.DestroyAll, ref all)); // there are none
+        _machine.AssertEmpty();
+    }
+
+    [Fact]
+    public void Of_several_devices_all_are_made_or_none()
+    {
+        var there = Service.Vif(3);
+        CreateArgument[][] cases =
+        [
+            [CreateArgument.Sysctl(7), Vif(0), Vif(3)], // there already
+            [CreateArgument.Sysctl(7), Vif(0), Vif(0)],
+            [CreateArgument.Sysctl(7), Vif(0, "nobr")],
+            [CreateArgument.Sysctl(7), CreateArgument.Console(7, 0, 0)],
+            [CreateArgument.Sysctl(7), Vif(0) with { Frontend = 8 }],
+            [CreateArgument.Sysctl(7), Vif(0) with { Type = (DeviceType)99 }],
+            [.. Enumerable.Range(10, DevicePage.MaxDevices).Select(id => Vif((uint)id))],
+            [],
+        ];
+        foreach (var devices in cases)
+        {
+            Assert.NotEqual(0, CreateMany(devices));
+            Assert.Equal([there.Grant], _machine.Shared.Keys);
+            Assert.Single(_machine.Notes[7]);
+        }
+
+        Assert.Equal(ErrnoText.ENOTTY, Service.Call(NoxsCalls.CreateMany(2), new byte[48]));
+    }
+
+    private static CreateArgument Vif(uint id, string? bridge = "xenbr0") => CreateArgument.Vif(7, id, VifSettings.Of("00:16:3e:00:00:07", null, bridge));
+
+    private int CreateMany(CreateArgument[] devices) => Service.Call(NoxsCalls.CreateMany(devices.Length), MemoryMarshal.AsBytes(devices.AsSpan()));
 
     [Fact]
     public void The_devices_of_a_domain_go_with_it()
