@@ -18,6 +18,7 @@ build.sh: build, try and prove LightVM.PowerShell
   ./build.sh test [PART...]      format, unit, pester and lab tests, or some of these             (30 min);
                                  by name only: moves, between two labs at once                    (10 min);
                                  bulk, a thousand guests three times over                         (60 min)
+                                 storeless, five hundred guests without xenstored                  (5 min)
   ./build.sh bench [OPTION...]   measure beside xl and a bare C loop, in the lab                  (15 min)
   ./build.sh lab                 a shell in the lab's dom0 with module, lightvm and pwsh          (1 min)
   ./build.sh format              bring the C# sources into their format
@@ -224,7 +225,7 @@ command_test() {
   local part
   for part in "${parts[@]}"; do
     case $part in
-      format | unit | pester | lab | moves | bulk)
+      format | unit | pester | lab | moves | bulk | storeless)
         say "test: $part"
         "test_$part"
         ;;
@@ -326,6 +327,15 @@ test_moves() {
     say "the run did not come to its end: $log"
     count 0 1 0
   fi
+}
+
+# Five hundred guests where xenstored was killed, for which a lab is of no use any more after that.
+test_storeless() {
+  local log=$artifacts/storeless.log
+  start_lab storeless --memory 8192 --dom0-memory 2048 --cpus 1
+  lab run storeless --timeout 3600 -- 'cd /lightvm/lab && LIGHTVM_WITHOUT_STORE=500 dotnet LightVM.Contract.dll -noColor -class LightVM.Lab.WithoutStoreTests' </dev/null 2>&1 | tee "$log" || true
+  count_xunit "$log"
+  lab stop storeless
 }
 
 # A thousand guests, three times over; the ordinary run of the lab has a hundred once.

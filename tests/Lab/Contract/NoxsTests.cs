@@ -15,7 +15,6 @@ namespace LightVM.Lab;
 public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) : DeviceTests(contract), IClassFixture<XenContractHost>, IClassFixture<RunningNoxsDaemon>, IDisposable
 {
     private const string Address = "192.168.77.40";
-    private const int DaytimePort = 13;
     private const int EchoPort = 7;
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
@@ -71,7 +70,7 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
     {
         var domain = Start("template", type);
         var image = Image("noxs.lightvm");
-        using var connection = Connect(EchoPort);
+        using var connection = GuestService.Connect(Address, EchoPort);
         AssertEchoes(connection, "before");
 
         _host.Images.Save(domain.Key, image, new SaveOptions { KeepRunning = true, Overwrite = true }, Cancellation);
@@ -180,13 +179,7 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
 
     private void Says(Domain domain, string text) => _host.Consoles.WaitForLine(domain.Key, new Regex(Regex.Escape(text)), Patience, Cancellation);
 
-    private static void AssertTellsTime()
-    {
-        using var connection = Connect(DaytimePort);
-        using var reader = new StreamReader(connection.GetStream(), Encoding.ASCII);
-        var time = DateTime.ParseExact(reader.ReadToEnd(), "dddd, MMMM d, yyyy HH:mm:ss'-UTC\r\n'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
-        Assert.InRange(DateTime.UtcNow - time, TimeSpan.FromMinutes(-1), TimeSpan.FromMinutes(1));
-    }
+    private static void AssertTellsTime() => GuestService.AssertTellsTime(Address);
 
     private static void AssertEchoes(TcpClient connection, string text)
     {
@@ -194,28 +187,6 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
         connection.GetStream().Write(sent);
         connection.GetStream().ReadExactly(received);
         Assert.Equal(sent, received);
-    }
-
-    private static TcpClient Connect(int port)
-    {
-        TcpClient? connection = null;
-        SocketException? problem = null;
-        GuestTests.AssertEventually(
-            () =>
-            {
-                try
-                {
-                    connection = new TcpClient(Address, port) { ReceiveTimeout = (int)Patience.TotalMilliseconds, SendTimeout = (int)Patience.TotalMilliseconds };
-                }
-                catch (SocketException error)
-                {
-                    problem = error;
-                }
-
-                return connection is not null;
-            },
-            () => $"no connection to {Address}:{port}: {problem?.Message}");
-        return connection!;
     }
 }
 
