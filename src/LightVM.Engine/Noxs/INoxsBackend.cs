@@ -36,6 +36,9 @@ internal interface INoxsBackend : IDisposable
     /// <summary>The ids of a domain's devices of a type.</summary>
     IReadOnlyList<uint> List(DeviceType type, ushort domain);
 
+    /// <summary>How far a domain's devices of a type are, by their ids; none where the backend does not tell.</summary>
+    IReadOnlyDictionary<uint, SideState> States(DeviceType type, ushort domain);
+
     /// <summary>What an interface was made with. Errors: DeviceNotFound.</summary>
     VifSettings QueryVif(ushort domain, uint id);
 

@@ -81,6 +81,16 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
         return new ReadOnlySpan<uint>(argument.Ids, (int)argument.Count).ToArray();
     }
 
+    public IReadOnlyDictionary<uint, SideState> States(DeviceType type, ushort domain)
+    {
+        var argument = new StatesArgument { Type = type, Frontend = domain };
+        var errno = TryCall(NoxsCalls.States, MemoryMarshal.AsBytes(new Span<StatesArgument>(ref argument)));
+        if (errno is not (0 or ErrnoText.ENOTTY)) throw Failure(errno, type, domain, null);
+        var states = new Dictionary<uint, SideState>();
+        for (var i = 0; i < Math.Min(argument.Count, DevicePage.MaxDevices); i++) states[argument.Ids[i]] = (SideState)argument.States[i];
+        return states;
+    }
+
     public VifSettings QueryVif(ushort domain, uint id) => Query(DeviceType.Vif, domain, id).Vif;
 
     public VbdSettings QueryVbd(ushort domain, uint id) => Query(DeviceType.Vbd, domain, id).Vbd;

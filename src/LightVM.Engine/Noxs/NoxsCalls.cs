@@ -42,6 +42,9 @@ internal static class NoxsCalls
     /// <summary>Removes all devices of a domain.</summary>
     public const uint DestroyAll = 0x045041;
 
+    /// <summary>How far a domain's devices of a type are.</summary>
+    public const uint States = 0x10c5042;
+
     /// <summary>Devices that can be made in one call: as many as a device page has room for, and a console.</summary>
     public const int MostAtOnce = DevicePage.MaxDevices + 1;
 
@@ -53,7 +56,7 @@ internal static class NoxsCalls
     public static bool IsCreateMany(uint call) => (call & 0xc000ffff) == CreateManyNumber && SizeOf(call) % Unsafe.SizeOf<CreateArgument>() == 0;
 
     /// <summary>Whether it is any of them.</summary>
-    public static bool Has(uint call) => call is Create or Destroy or List or Query or GuestClose or DestroyAll || IsCreateMany(call);
+    public static bool Has(uint call) => call is Create or Destroy or List or Query or GuestClose or DestroyAll or States || IsCreateMany(call);
 
     /// <summary>Bytes of a call's argument (_IOC_SIZE).</summary>
     public static int SizeOf(uint call) => (int)((call >> 16) & 0x3fff);
@@ -178,6 +181,17 @@ internal unsafe struct ListArgument
     public uint Id;
     public uint Count;
     public fixed uint Ids[DevicePage.MaxDevices];
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct StatesArgument
+{
+    public DeviceType Type;
+    public ushort Backend;
+    public ushort Frontend;
+    public uint Count;
+    public fixed uint Ids[DevicePage.MaxDevices];
+    public fixed uint States[DevicePage.MaxDevices];
 }
 
 [StructLayout(LayoutKind.Sequential)]

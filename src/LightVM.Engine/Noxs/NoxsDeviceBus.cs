@@ -84,19 +84,36 @@ internal sealed class NoxsDeviceBus(IDeviceBus store, NoxsDomains noxs, Func<boo
 
     private bool IsNoxs(DomainKey domain) => noxs.Registry.Find(domain) is not null;
 
-    private static IEnumerable<DeviceStatus> Describe(NoxsRecord record)
+    private IEnumerable<DeviceStatus> Describe(NoxsRecord record)
     {
+        var states = record.Config.Vifs.Count > 0 ? StatesOf(DeviceType.Vif, record.Id) : null;
         foreach (var (vif, place) in record.Config.Vifs.Select((vif, place) => (vif, place)))
         {
             var id = vif.DeviceId ?? place;
-            if (Has(EntryType.Vif, id)) yield return new DeviceStatus(record.Id, new NetworkDevice(id, vif), DeviceState.Unknown, $"vif{record.Id}.{id}", "lightvm");
+            if (Has(EntryType.Vif, id)) yield return new DeviceStatus(record.Id, new NetworkDevice(id, vif), StateOf(states, id), $"vif{record.Id}.{id}", "lightvm");
         }
 
+        states = record.Config.Vbds.Count > 0 ? StatesOf(DeviceType.Vbd, record.Id) : null;
         foreach (var vbd in record.Config.Vbds.Select(DiskDevice.Of))
         {
-            if (Has(EntryType.Vbd, vbd.Id)) yield return new DeviceStatus(record.Id, vbd, DeviceState.Unknown, vbd.Config.Target, "lightvm");
+            if (Has(EntryType.Vbd, vbd.Id)) yield return new DeviceStatus(record.Id, vbd, StateOf(states, vbd.Id), vbd.Config.Target, "lightvm");
         }
 
+        static DeviceState StateOf(IReadOnlyDictionary<uint, SideState>? states, int id) => states is not null && states.TryGetValue((uint)id, out var state) ? (DeviceState)state : DeviceState.Unknown;
+
         bool Has(EntryType type, int id) => record.Entries.Any(entry => entry.Type == type && entry.Id == id);
+    }
+
+    /// <summary>There is no telling while no daemon runs.</summary>
+    private IReadOnlyDictionary<uint, SideState>? StatesOf(DeviceType type, uint domain)
+    {
+        try
+        {
+            return noxs.Backend.States(type, (ushort)domain);
+        }
+        catch (LvmException error) when (error.ErrorId == ErrorIds.NoxsUnavailable)
+        {
+            return null;
+        }
     }
 }

@@ -94,6 +94,8 @@ internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
         lock (machine.Lock) return [.. _devices.Keys.Where(device => device.Domain == domain && device.Type == type).Select(device => device.Id)];
     }
 
+    public IReadOnlyDictionary<uint, SideState> States(DeviceType type, ushort domain) => List(type, domain).ToDictionary(id => id, _ => SideState.Connected);
+
     public VifSettings QueryVif(ushort domain, uint id) => Query(domain, DeviceType.Vif, id).Vif;
 
     public VbdSettings QueryVbd(ushort domain, uint id) => Query(domain, DeviceType.Vbd, id).Vbd;

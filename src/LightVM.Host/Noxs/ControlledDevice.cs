@@ -35,7 +35,7 @@ internal abstract unsafe class ControlledDevice : GuestDevice
 
     public DevicePlace Place => new(Id, _page.Grant, _port);
 
-    protected SideState State => _state;
+    public override SideState State => _state;
 
     protected uint Port => _port;
 

@@ -25,6 +25,9 @@ internal abstract class GuestDevice : IEventTarget
 
     public abstract DeviceType Type { get; }
 
+    /// <summary>How far this side is.</summary>
+    public virtual SideState State => SideState.Unknown;
+
     /// <summary>"vif 0 of domain 7".</summary>
     public string Name => $"{Type.ToString().ToLowerInvariant()} {Id} of domain {Domain}";
 

@@ -52,6 +52,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
                 NoxsCalls.DestroyAll when argument.Length == Unsafe.SizeOf<DestroyAllArgument>() => DestroyAll(in MemoryMarshal.AsRef<DestroyAllArgument>(argument)),
                 NoxsCalls.Destroy when argument.Length == Unsafe.SizeOf<DestroyArgument>() => Destroy(in MemoryMarshal.AsRef<DestroyArgument>(argument)),
                 NoxsCalls.List when argument.Length == Unsafe.SizeOf<ListArgument>() => List(ref MemoryMarshal.AsRef<ListArgument>(argument)),
+                NoxsCalls.States when argument.Length == Unsafe.SizeOf<StatesArgument>() => States(ref MemoryMarshal.AsRef<StatesArgument>(argument)),
                 NoxsCalls.Query when argument.Length == Unsafe.SizeOf<QueryArgument>() => Query(ref MemoryMarshal.AsRef<QueryArgument>(argument)),
                 NoxsCalls.GuestClose when argument.Length == Unsafe.SizeOf<CloseArgument>() => Close(in MemoryMarshal.AsRef<CloseArgument>(argument)),
                 _ => ErrnoText.ENOTTY,
@@ -338,6 +339,24 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
             if (!_guests.TryGetValue(domain, out var guest)) return 0;
             foreach (var console in guest.Devices.OfType<ConsoleDevice>()) Begin(guest, console, withInput: true); // who asks wants to use it
             foreach (var device in guest.Devices.Where(device => device.Type == type).Take(DevicePage.MaxDevices)) argument.Ids[argument.Count++] = device.Id;
+            return 0;
+        }
+    }
+
+    private unsafe int States(ref StatesArgument argument)
+    {
+        if (argument.Backend != 0 || !IsDomain(argument.Frontend) || !IsType(argument.Type)) return ErrnoText.EINVAL;
+        var type = argument.Type;
+        lock (_lock)
+        {
+            argument.Count = 0;
+            if (!_guests.TryGetValue(argument.Frontend, out var guest)) return 0;
+            foreach (var device in guest.Devices.Where(device => device.Type == type).Take(DevicePage.MaxDevices))
+            {
+                argument.Ids[argument.Count] = device.Id;
+                argument.States[argument.Count++] = (uint)device.State;
+            }
+
             return 0;
         }
     }

@@ -38,6 +38,7 @@ public sealed class NoxsDaemonTests : IDisposable
         Assert.Equal([0u], _backend.List(DeviceType.Sysctl, domain));
         Assert.Equal([2u], _backend.List(DeviceType.Vif, domain));
         Assert.Equal(("00:16:3e:00:00:01", Bridge), (_backend.QueryVif(domain, 2).MacText(), _backend.QueryVif(domain, 2).BridgeText()));
+        Assert.Equal(SideState.InitialisingWait, _backend.States(DeviceType.Vif, domain)[2]);
         _backend.RequestClose(domain, CloseRequest.PowerOff);
         AssertEventually(() => Directory.Exists($"/sys/class/net/vif{domain}.2/brport"), "it is on its bridge");
 
@@ -51,6 +52,29 @@ public sealed class NoxsDaemonTests : IDisposable
         AssertEventually(() => !Directory.Exists($"/sys/class/net/vif{domain}.2"), "its interface is gone");
         _backend.Destroy(DeviceType.Sysctl, domain, 0);
         Assert.Empty(_backend.List(DeviceType.Sysctl, domain));
+    }
+
+    [Fact]
+    public void Several_devices_come_and_go_in_one_call()
+    {
+        var channels = Channels();
+        var domain = NewDomain();
+        var settings = VifSettings.Of("00:16:3e:00:00:01", null, Bridge);
+        CreateArgument[] devices = [CreateArgument.Sysctl(domain), CreateArgument.Vif(domain, 0, settings), CreateArgument.Vif(domain, 1, settings)];
+        _backend.Create(devices);
+        Assert.Equal(3, devices.Select(device => device.Port).Distinct().Count());
+        Assert.Equal([0u, 1u], _backend.List(DeviceType.Vif, domain));
+
+        // Which of them it was is told, and the others are not there.
+        CreateArgument[] more = [CreateArgument.Vif(domain, 2, settings), CreateArgument.Vif(domain, 3, VifSettings.Of("00:16:3e:00:00:01", null, "nobridge"))];
+        AssertFails(ErrorIds.BridgeNotFound, () => _backend.Create(more));
+        Assert.Equal([0u, 1u], _backend.List(DeviceType.Vif, domain));
+
+        _backend.DestroyAll(domain);
+        _backend.DestroyAll(domain);
+        Assert.Empty(_backend.List(DeviceType.Sysctl, domain));
+        AssertEventually(() => !Directory.Exists($"/sys/class/net/vif{domain}.0") && !Directory.Exists($"/sys/class/net/vif{domain}.1"), "its interfaces are gone");
+        AssertEventually(() => Channels() == channels, "its event channels are closed");
     }
 
     [Fact]

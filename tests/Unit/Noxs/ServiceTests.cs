@@ -185,6 +185,27 @@ public sealed unsafe class ServiceTests : IDisposable
     }
 
     [Fact]
+    public void Of_each_device_it_is_told_how_far_it_is()
+    {
+        var place = Service.Vif(2);
+        Assert.Equal([(2u, SideState.InitialisingWait)], States());
+        ((ControlHeader*)_machine.Shared[place.Grant].Address)->Frontend = SideState.Closed;
+        _machine.Fire(place.Port);
+        Assert.Equal([(2u, SideState.Closed)], States());
+        Service.Destroy(DeviceType.Vif, 2);
+        Assert.Empty(States());
+
+        (uint, SideState)[] States()
+        {
+            var argument = new StatesArgument { Type = DeviceType.Vif, Frontend = 7 };
+            Assert.Equal(0, Service.Do(NoxsCalls.States, ref argument));
+            var states = new (uint, SideState)[argument.Count];
+            for (var i = 0; i < states.Length; i++) states[i] = (argument.Ids[i], (SideState)argument.States[i]);
+            return states;
+        }
+    }
+
+    [Fact]
     public void What_the_guest_writes_into_this_sides_state_changes_nothing()
     {
         var place = Service.Sysctl();
