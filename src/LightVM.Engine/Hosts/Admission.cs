@@ -25,6 +25,12 @@ internal static class Admission
     /// <summary>Ends of event channels that xenstored and xenconsoled have of each guest.</summary>
     private const int DaemonChannels = 2;
 
+    /// <summary>What the noxs daemon has of each guest: its sysctl device, and its console. Of an interface: its control page's, and two rings'; of a disk: its control page's, and its ring's.</summary>
+    private const int NoxsChannels = 2, NoxsNetworkChannels = 3, NoxsDiskChannels = 2;
+
+    /// <summary>Pages that the noxs daemon maps: the console's ring, those of an interface, that of a disk.</summary>
+    private const int NoxsMappings = 1, NoxsNetworkMappings = 2, NoxsDiskMappings = 1;
+
     /// <summary>Nodes that are a guest's own: control, what it is asked, and what Linux announces there.</summary>
     private const int ControlNodes = 8;
 
@@ -58,7 +64,7 @@ internal static class Admission
         Shared(configs, ErrorIds.InsufficientMemory, "KiB of memory", MemoryOf, host.FreeMemoryKiB - SlackKiB);
         Shared(configs, ErrorIds.TooManyDomains, "domain ids", _ => 1, host.FreeDomainIds);
         Shared(configs, ErrorIds.EventChannelsExhausted, "event channels of the control domain", config => ChannelsOf(config), host.FreeEventChannels);
-        if (host.GrantMappings is int mappings) Shared(configs, ErrorIds.GrantsExhausted, "pages that daemons map by grant (xen-gntdev's limit)", _ => DaemonChannels, mappings - (HostCapacity.DomainIds - host.FreeDomainIds - 1L) * DaemonChannels);
+        if (host.GrantMappings is int mappings) Shared(configs, ErrorIds.GrantsExhausted, "pages that daemons map by grant (xen-gntdev's limit)", MappingsOf, mappings - (HostCapacity.DomainIds - host.FreeDomainIds - 1L) * DaemonChannels);
         Each(configs, ErrorIds.GrantsExhausted, "pages of its grant table", FramesOf, host.GrantFrames);
         if (nodeQuota is int quota) Each(configs, ErrorIds.StoreQuotaExceeded, "nodes in the store", NodesOf, quota);
     }
@@ -94,9 +100,15 @@ internal static class Admission
         return config.Type == GuestType.PVH ? own + (config.VcpuCount + ((config.MaxMemoryMiB + 1) * 8L + 1023) / 1024) * 1024 : own;
     }
 
-    private static int ChannelsOf(DomainConfig config) => DaemonChannels + config.Vifs.Sum(vif => 2 * QueuesOf(vif)) + config.Vbds.Count;
+    private static bool HasNoStore(DomainConfig config) => config.DeviceMethod == DeviceMethod.Noxs;
 
-    private static long NodesOf(DomainConfig config) => ControlNodes + config.Vifs.Sum(vif => NetworkNodes + QueueNodes * QueuesOf(vif)) + DiskNodes * config.Vbds.Count;
+    private static long MappingsOf(DomainConfig config) => HasNoStore(config) ? NoxsMappings + NoxsNetworkMappings * config.Vifs.Count + NoxsDiskMappings * config.Vbds.Count : DaemonChannels;
+
+    private static int ChannelsOf(DomainConfig config) => HasNoStore(config)
+        ? NoxsChannels + NoxsNetworkChannels * config.Vifs.Count + NoxsDiskChannels * config.Vbds.Count
+        : DaemonChannels + config.Vifs.Sum(vif => 2 * QueuesOf(vif)) + config.Vbds.Count;
+
+    private static long NodesOf(DomainConfig config) => HasNoStore(config) ? 0 : ControlNodes + config.Vifs.Sum(vif => NetworkNodes + QueueNodes * QueuesOf(vif)) + DiskNodes * config.Vbds.Count;
 
     private static long FramesOf(DomainConfig config) =>
         (ReservedGrants + config.Vifs.Sum(vif => QueueGrants * (long)QueuesOf(vif)) + DiskGrants * (long)config.Vbds.Count + GrantsPerFrame - 1) / GrantsPerFrame;

@@ -26,6 +26,17 @@ public sealed class AdmissionTests
     }
 
     [Fact]
+    public void A_guest_without_a_store_takes_no_nodes_of_it_and_has_its_devices_at_the_noxs_daemon()
+    {
+        var series = Series(10, draft => (draft.DeviceMethod, draft.Vifs) = (DeviceMethod.Noxs, [new NetworkConfig(null, null, null)]));
+        Assert.Equal(10 * 5, Admission.ChannelsOf(series));
+        var host = Plenty with { FreeEventChannels = 50, GrantMappings = 30, FreeDomainIds = HostCapacity.DomainIds - 1 };
+        Admission.Require(host, 0, series);
+        Assert.Equal(ErrorIds.EventChannelsExhausted, Refused(host with { FreeEventChannels = 49 }, 0, series).ErrorId);
+        Assert.Equal(ErrorIds.GrantsExhausted, Refused(host with { GrantMappings = 29 }, 0, series).ErrorId);
+    }
+
+    [Fact]
     public void A_PVH_guest_needs_its_page_tables_as_well()
     {
         // 1 MiB for the vCPU, and 8 KiB for each of 129 MiB, in whole MiB.
