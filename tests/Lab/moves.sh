@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# moves.sh [ROUNDS]: domains move between two labs on one wire: back and forth over each transport (ROUNDS times, 2 when not said), and
+# moves.sh [ROUNDS]: domains move between two labs on one wire: back and forth over each transport (ROUNDS times, 2 when not said), with a store and without, and
 # with either side killed at each step. After each, exactly one guest is alive. Needs an installed build (artifacts/); starts and
 # stops the labs. The last line counts the tests.
 set -euo pipefail
@@ -24,6 +24,9 @@ main() {
     for kind in pv pvh; do go_back_and_forth "$kind" "$transport"; done
   done
   move_by_cmdlet
+  for transport in plain tls ssh; do
+    for kind in pv pvh; do serves_without_store "$kind" "$transport"; done
+  done
   for kind in pv pvh; do work_goes_on "linux-$kind" tls; done
   without_memory
   local point
@@ -36,6 +39,8 @@ make_guests() {
   on "$1" 'for kind in pv pvh; do
       pvh=false; [ $kind = pvh ] && pvh=true
       printf "{ \"name\": \"%s\", \"kernel\": \"/lightvm/guests/tiny.elf\", \"memory\": 4, \"vcpus\": 1, \"xen\": { \"pvh\": %s } }" $kind $pvh >/tmp/$kind.json
+      printf "{ \"name\": \"clock-%s\", \"kernel\": \"/lightvm/guests/daytime.elf\", \"memory\": 4, \"vcpus\": 1, \"xen\": { \"pvh\": %s, \"dev_method\": \"noxs\" },
+        \"cmdline\": \"ip=192.168.77.10/24\", \"vifs\": [ { \"bridge\": \"xenbr0\" } ] }" $kind $pvh >/tmp/clock-$kind.json
       printf "{ \"name\": \"linux-%s\", \"kernel\": \"/guests/vmlinux\", \"ramdisk\": \"/guests/initrd.gz\", \"memory\": 160, \"vcpus\": 1, \"xen\": { \"pvh\": %s },
         \"cmdline\": \"console=hvc0 quiet lab.net=192.168.77.10 lab.count lab.ping=192.168.77.1 lab.churn=xvda\", \"vifs\": [ { \"bridge\": \"xenbr0\" } ],
         \"vbds\": [ { \"target\": \"/dev/vdb\", \"type\": \"phy\", \"vdev\": \"xvda\", \"access\": \"w\" } ] }" $kind $pvh >/tmp/linux-$kind.json
@@ -68,6 +73,31 @@ move_by_cmdlet() {
   expect 'Move-LvmDomain moves it over TLS' pvh 0 1
   on "$east" "lightvm destroy -q pvh"
 }
+
+# serves_without_store KIND TRANSPORT: a guest whose devices come from a page tells the time wherever it is
+serves_without_store() {
+  local round name right=1
+  for name in $west $east; do
+    on "$name" "pgrep -x -f 'lightvm noxsd.*' >/dev/null || { setsid lightvm noxsd --log-file /var/log/noxsd.log >/dev/null 2>&1 </dev/null & }; until [ -c /dev/xen/noxs_backend ]; do sleep 0.2; done"
+  done
+  on "$west" "lightvm create -q /tmp/clock-$1.json"
+  for ((round = 0; round < rounds; round++)); do
+    tells_time "$west" || right=0
+    on "$west" "lightvm migrate clock-$1 $(target "$2" "$east_address")" >&2 || right=0
+    tells_time "$east" || right=0
+    on "$east" "lightvm migrate clock-$1 $(target "$2" "$west_address")" >&2 || right=0
+  done
+  tells_time "$west" || right=0
+  if ((right)); then expect "$1 without a store serves, and moves back and forth over $2" "clock-$1" 1 0; else
+    printf 'moves: FAILED: %s without a store serves, and moves back and forth over %s\n' "$1" "$2"
+    failed=$((failed + 1))
+    for name in $west $east; do on "$name" 'lightvm list; tail -5 /var/log/receive.log /var/log/noxsd.log' || true; done
+  fi
+  for name in $west $east; do on "$name" "lightvm destroy -q clock-$1 2>/dev/null; true"; done
+}
+
+# tells_time LAB: the guest does, to the dom0 of this lab
+tells_time() { on "$1" "for i in \$(seq 1 40); do timeout 5 bash -c 'cat </dev/tcp/192.168.77.10/13' 2>/dev/null | grep -q UTC && exit 0; sleep 0.5; done; exit 1"; }
 
 # work_goes_on GUEST TRANSPORT: a Linux guest that counts in its memory, writes to a disk that both hosts have, and pings its dom0,
 # whose address is the same on both sides
