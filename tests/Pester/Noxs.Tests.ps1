@@ -32,6 +32,7 @@ Describe 'A domain without a store' {
         $domain = New-LvmDomain -Name (Get-TestName a) @noxs -Vif @{ Bridge = 'xenbr0' }
         $adapter = $domain | Get-LvmNetworkAdapter
         $adapter.Bridge | Should -Be 'xenbr0'
+        $adapter.State | Should -BeIn 'InitWait', 'Connected'
         $adapter.MacAddress | Should -Match '^00:16:3e(:[0-9a-f]{2}){3}$'
         Add-LvmNetworkAdapter (Get-TestName a) -Bridge xenbr0 -ErrorAction SilentlyContinue -ErrorVariable problem
         $problem | Get-ErrorId | Should -Be 'DeviceUnsupported'

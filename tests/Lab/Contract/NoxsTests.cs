@@ -64,6 +64,21 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
     }
 
     [Theory]
+    [InlineData(DeviceMethod.Noxs, DeviceMethod.Noxs)]
+    [InlineData(DeviceMethod.Noxs, DeviceMethod.Xenstore)]
+    [InlineData(DeviceMethod.Xenstore, DeviceMethod.Noxs)]
+    public void One_guest_tells_another_the_time(DeviceMethod teller, DeviceMethod asker)
+    {
+        var isStoreNeeded = teller == DeviceMethod.Xenstore || asker == DeviceMethod.Xenstore;
+        if (isStoreNeeded) StartDaemon();
+        var one = _host.CreateDomain(ConfigOf("daytime", GuestType.PV, with: draft => draft.DeviceMethod = teller), Cancellation);
+        var another = _host.CreateDomain(ConfigOf("daytime", GuestType.PVH, with: draft => (draft.Name, draft.CommandLine, draft.DeviceMethod) = ("noxs-asker", $"ip={Address[..^1]}1/24 ask={Address}", asker)), Cancellation);
+        _host.Consoles.WaitForLine(another.Key, new Regex($"{Regex.Escape(Address)} says: \\w+day, .*-UTC"), Patience, Cancellation);
+        Destroy(another);
+        Destroy(one);
+    }
+
+    [Theory]
     [InlineData(GuestType.PV)]
     [InlineData(GuestType.PVH)]
     public void A_connection_goes_on_through_a_checkpoint_and_a_restore(GuestType type)
@@ -150,18 +165,23 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
         base.Dispose();
     }
 
-    private static DomainConfig ConfigOf(string guest, GuestType type, int vifs = 1) => DomainConfig.From(new DomainConfigDraft
+    private static DomainConfig ConfigOf(string guest, GuestType type, int vifs = 1, Action<DomainConfigDraft>? with = null)
     {
-        Name = $"noxs-{guest}",
-        Kernel = new GuestImages([Path.Combine(Dom0.Build, "guests")]).Find(guest),
-        CommandLine = $"ip={Address}/24",
-        MemoryMiB = GuestImages.MemoryMiB,
-        VcpuCount = 1,
-        Type = type,
-        Vifs = Enumerable.Repeat(Vif(), vifs).ToArray(),
-        DeviceMethod = DeviceMethod.Noxs,
-        OnPoweroff = LifecycleAction.Destroy,
-    });
+        var draft = new DomainConfigDraft
+        {
+            Name = $"noxs-{guest}",
+            Kernel = new GuestImages([Path.Combine(Dom0.Build, "guests")]).Find(guest),
+            CommandLine = $"ip={Address}/24",
+            MemoryMiB = GuestImages.MemoryMiB,
+            VcpuCount = 1,
+            Type = type,
+            Vifs = Enumerable.Repeat(Vif(), vifs).ToArray(),
+            DeviceMethod = DeviceMethod.Noxs,
+            OnPoweroff = LifecycleAction.Destroy,
+        };
+        with?.Invoke(draft);
+        return DomainConfig.From(draft);
+    }
 
     private Domain Start(string guest, GuestType type, int vifs = 1) => _host.CreateDomain(ConfigOf(guest, type, vifs), Cancellation);
 
