@@ -20,6 +20,7 @@ public static class ErrnoText
     public const int EINVAL = 22;
     public const int ENOTTY = 25;
     public const int ENOSPC = 28;
+    public const int EROFS = 30;
     public const int ENOSYS = 38;
     public const int EOPNOTSUPP = 95;
     public const int ECONNABORTED = 103;
@@ -43,6 +44,7 @@ public static class ErrnoText
         [EINVAL] = nameof(EINVAL),
         [ENOTTY] = nameof(ENOTTY),
         [ENOSPC] = nameof(ENOSPC),
+        [EROFS] = nameof(EROFS),
         [ENOSYS] = nameof(ENOSYS),
         [EOPNOTSUPP] = nameof(EOPNOTSUPP),
         [ECONNABORTED] = nameof(ECONNABORTED),

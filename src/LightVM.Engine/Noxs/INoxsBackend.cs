@@ -9,21 +9,10 @@ internal readonly record struct DevicePlace(uint Id, uint Grant, uint Port);
 /// </summary>
 internal interface INoxsBackend : IDisposable
 {
-    /// <summary>Makes the device by which a guest is asked to power off, suspend, reboot. Errors: DeviceIdTaken.</summary>
-    DevicePlace CreateSysctl(ushort domain);
-
-    /// <summary>Attaches the guest's console. Errors: DeviceIdTaken.</summary>
-    /// <param name="ringGrant">The guest's reference of its ring, which the domain's builder seeds.</param>
-    /// <param name="port">The guest's port, which this domain may bind.</param>
-    void CreateConsole(ushort domain, uint ringGrant, uint port);
-
-    /// <summary>Makes an interface. Errors: DeviceIdTaken, BridgeNotFound, TooManyDevices.</summary>
-    DevicePlace CreateVif(ushort domain, uint id, in VifSettings settings);
-
-    /// <summary>Makes a disk. Errors: DeviceIdTaken, DiskNotFound, TooManyDevices.</summary>
-    DevicePlace CreateVbd(ushort domain, uint id, in VbdSettings settings);
-
-    /// <summary>Makes devices of one domain: all of them, or none. Errors: those of each.</summary>
+    /// <summary>
+    /// Makes devices of one domain: all of them, or none. Errors: DeviceIdTaken, TooManyDevices, DeviceUnsupported; of interfaces BridgeNotFound, of disks
+    /// DiskNotFound, DiskInvalid, DiskInUse.
+    /// </summary>
     /// <param name="devices">Get where they are.</param>
     void Create(Span<CreateArgument> devices);
 

@@ -27,14 +27,6 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
     /// <summary>Whether there is a backend on this host.</summary>
     public static bool IsThere => File.Exists(DefaultPath);
 
-    public DevicePlace CreateSysctl(ushort domain) => Create(CreateArgument.Sysctl(domain));
-
-    public void CreateConsole(ushort domain, uint ringGrant, uint port) => Create(CreateArgument.Console(domain, ringGrant, port));
-
-    public DevicePlace CreateVif(ushort domain, uint id, in VifSettings settings) => Create(CreateArgument.Vif(domain, id, settings));
-
-    public DevicePlace CreateVbd(ushort domain, uint id, in VbdSettings settings) => Create(CreateArgument.Vbd(domain, id, settings));
-
     public void Create(Span<CreateArgument> devices)
     {
         if (devices.Length > 1 && TryCall(NoxsCalls.CreateMany(devices.Length), MemoryMarshal.AsBytes(devices)) == 0) return;
@@ -64,7 +56,7 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
     public void DestroyAll(ushort domain)
     {
         var argument = new DestroyAllArgument { Frontend = domain };
-        var errno = TryCall(NoxsCalls.DestroyAll, MemoryMarshal.AsBytes(new Span<DestroyAllArgument>(ref argument)));
+        var errno = TryCall(NoxsCalls.DestroyAll, ref argument);
         if (errno == 0) return;
         if (errno != ErrnoText.ENOTTY) throw Failure(errno, DeviceType.None, domain, null);
         foreach (var type in (ReadOnlySpan<DeviceType>)[DeviceType.Console, DeviceType.Vbd, DeviceType.Vif, DeviceType.Sysctl])
@@ -84,7 +76,7 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
     public IReadOnlyDictionary<uint, SideState> States(DeviceType type, ushort domain)
     {
         var argument = new StatesArgument { Type = type, Frontend = domain };
-        var errno = TryCall(NoxsCalls.States, MemoryMarshal.AsBytes(new Span<StatesArgument>(ref argument)));
+        var errno = TryCall(NoxsCalls.States, ref argument);
         if (errno is not (0 or ErrnoText.ENOTTY)) throw Failure(errno, type, domain, null);
         var states = new Dictionary<uint, SideState>();
         for (var i = 0; i < Math.Min(argument.Count, DevicePage.MaxDevices); i++) states[argument.Ids[i]] = (SideState)argument.States[i];
@@ -111,12 +103,6 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
         }
     }
 
-    private DevicePlace Create(CreateArgument argument)
-    {
-        Call(NoxsCalls.Create, ref argument, argument.Type, argument.Frontend, argument.Id);
-        return argument.Place;
-    }
-
     private void DestroyQuietly(DeviceType type, ushort domain, uint id)
     {
         try
@@ -139,8 +125,11 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
     private void Call<T>(uint call, ref T argument, DeviceType type, ushort domain, uint? id)
         where T : unmanaged
     {
-        if (TryCall(call, MemoryMarshal.AsBytes(new Span<T>(ref argument))) is not 0 and var errno) throw Failure(errno, type, domain, id);
+        if (TryCall(call, ref argument) is not 0 and var errno) throw Failure(errno, type, domain, id);
     }
+
+    private int TryCall<T>(uint call, ref T argument)
+        where T : unmanaged => TryCall(call, MemoryMarshal.AsBytes(new Span<T>(ref argument)));
 
     /// <summary>0, or an errno.</summary>
     private int TryCall(uint call, Span<byte> argument)
@@ -189,6 +178,8 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
         var device = type == DeviceType.None ? $"the devices of domain {domain}" : $"{type.ToString().ToLowerInvariant()}{(id is { } number ? $" {number}" : "")} of domain {domain}";
         return errno switch
         {
+            ErrnoText.EBUSY when type == DeviceType.Vbd => new LvmException(ErrorIds.DiskInUse, $"what {device} shall be is in use; the log of lightvm noxsd says by whom") { Errno = errno },
+            ErrnoText.EROFS when type == DeviceType.Vbd => new LvmException(ErrorIds.DiskInvalid, $"what {device} shall be cannot be opened in this way; the log of lightvm noxsd says why") { Errno = errno },
             ErrnoText.EPERM or ErrnoText.EACCES => new LvmException(ErrorIds.XenNotPrivileged, "the noxs backend serves only those with CAP_SYS_ADMIN") { Errno = errno },
             ErrnoText.ESRCH => new LvmException(ErrorIds.DomainGone, $"the noxs backend finds no domain {domain}") { Errno = errno },
             ErrnoText.EEXIST => new LvmException(ErrorIds.DeviceIdTaken, $"there is a {device} already") { Errno = errno },

@@ -106,7 +106,7 @@ internal struct VifSettings
 [StructLayout(LayoutKind.Sequential)]
 internal struct VbdSettings
 {
-    /// <summary>The block device of this host, or the loop device that a file is behind.</summary>
+    /// <summary>Of a block device of this host its number; of a file 0, and the calling process's descriptor of it.</summary>
     public uint Major;
     public uint Minor;
     public VbdType Type;
@@ -140,8 +140,6 @@ internal struct CreateArgument
 
     /// <summary>An output, for the device page; of a console an input: the guest's port.</summary>
     public uint Port;
-
-    public readonly DevicePlace Place => new(Id, Grant, Port);
 
     /// <summary>The device by which a guest is asked to power off, suspend, reboot.</summary>
     public static CreateArgument Sysctl(ushort domain) => new() { Type = DeviceType.Sysctl, Frontend = domain };

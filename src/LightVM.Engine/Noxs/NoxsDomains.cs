@@ -27,8 +27,8 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
 
     private int _isReconciled;
 
-    /// <summary>The number of a block device; null for what is none.</summary>
-    public Func<string, (uint Major, uint Minor)?> FindDisk { get; init; } = DeviceNumber.Find;
+    /// <summary>Finds what a disk shall be (<see cref="OpenedDisk.Open"/>).</summary>
+    public Func<DiskConfig, OpenedDisk> OpenDisk { get; init; } = OpenedDisk.Open;
 
     /// <summary>Removes what a guest that is gone has written.</summary>
     public Action<Guid> RemoveConsole { get; init; } = uuid => ConsoleSpools.Delete(NoxsFiles.ConsoleFolder, uuid);
@@ -70,10 +70,19 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
         Span<CreateArgument> all = stackalloc CreateArgument[NoxsCalls.MostAtOnce];
         var count = 0;
         all[count++] = CreateArgument.Sysctl(id);
-        foreach (var device in devices) all[count++] = ArgumentOf(id, device);
+        var opened = new List<OpenedDisk>();
+        try
+        {
+            foreach (var device in devices) all[count++] = ArgumentOf(id, device, opened);
+            if (consolePort != 0) all[count] = CreateArgument.Console(id, ConsoleGrant, consolePort);
+            backend.Create(all[..(consolePort != 0 ? count + 1 : count)]);
+        }
+        finally
+        {
+            foreach (var disk in opened) disk.Dispose();
+        }
+
         var listed = all[..count];
-        if (consolePort != 0) all[count++] = CreateArgument.Console(id, ConsoleGrant, consolePort);
-        backend.Create(all[..count]);
         var entries = new List<DeviceEntry>(listed.Length);
         foreach (ref var device in listed) entries.Add(EntryOf(device));
         _begun[domain.Id] = entries;
@@ -216,9 +225,9 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
 
     private DiskDevice Reserve(DiskDevice disk, List<DomainConfig> others)
     {
-        var (target, type, _, access) = disk.Config;
-        if (type != DiskType.Phy) throw new LvmException(ErrorIds.DeviceUnsupported, $"disk '{target}': disks by noxs are block devices");
-        if (FindDisk(target) is null) throw new LvmException(ErrorIds.DiskNotFound, $"there is no block device '{target}'");
+        var (target, _, _, access) = disk.Config;
+        OpenDisk(disk.Config).Dispose();
+        // The backend knows as well, by what the disk is and not by its path, but only when the domain is there.
         if (others.SelectMany(config => config.Vbds).Any(other => other.Target == target && (access == DiskAccess.ReadWrite || other.Access == DiskAccess.ReadWrite)))
             throw new LvmException(ErrorIds.DiskInUse, $"another domain has the disk '{target}'");
         return disk;
@@ -251,12 +260,21 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
 
     private DeviceEntry Create(ushort domain, Device device)
     {
-        var argument = ArgumentOf(domain, device);
-        backend.Create(new Span<CreateArgument>(ref argument));
-        return EntryOf(argument);
+        var opened = new List<OpenedDisk>();
+        try
+        {
+            var argument = ArgumentOf(domain, device, opened);
+            backend.Create(new Span<CreateArgument>(ref argument));
+            return EntryOf(argument);
+        }
+        finally
+        {
+            foreach (var disk in opened) disk.Dispose();
+        }
     }
 
-    private CreateArgument ArgumentOf(ushort domain, Device device)
+    /// <param name="opened">Gets what has to stay open until the backend has it.</param>
+    private CreateArgument ArgumentOf(ushort domain, Device device, List<OpenedDisk> opened)
     {
         switch (device)
         {
@@ -264,14 +282,9 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
                 var address = vif.Ip is { } ip && IPAddress.TryParse(ip.Split('/')[0], out var parsed) ? parsed : null;
                 return CreateArgument.Vif(domain, (uint)device.Id, VifSettings.Of(vif.Mac!, address, vif.Bridge));
             case DiskDevice { Config: var vbd }:
-                var number = FindDisk(vbd.Target) ?? throw new LvmException(ErrorIds.DiskNotFound, $"there is no block device '{vbd.Target}'");
-                return CreateArgument.Vbd(domain, (uint)device.Id, new VbdSettings
-                {
-                    Major = number.Major,
-                    Minor = number.Minor,
-                    Type = VbdType.Physical,
-                    Mode = vbd.Access == DiskAccess.ReadWrite ? VbdMode.ReadWrite : VbdMode.ReadOnly,
-                });
+                var disk = OpenDisk(vbd);
+                opened.Add(disk);
+                return CreateArgument.Vbd(domain, (uint)device.Id, disk.Settings);
             default:
                 throw new ArgumentException($"{device.Kind} is no device that is attached", nameof(device));
         }

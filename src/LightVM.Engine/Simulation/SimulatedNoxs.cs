@@ -17,7 +17,7 @@ internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
         var store = new SimulatedDirectory(machine);
         var noxs = new NoxsDomains(hypervisor, new SimulatedNoxs(machine), new NoxsRegistry(isSimulated: true), () => machine.Options.HasNoxs)
         {
-            FindDisk = path => path.StartsWith(SimulatedDeviceBus.ImaginaryFolder, StringComparison.Ordinal) ? (202, 0) : DeviceNumber.Find(path),
+            OpenDisk = disk => disk.Target.StartsWith(SimulatedDeviceBus.ImaginaryFolder, StringComparison.Ordinal) ? new OpenedDisk(default, null) : OpenedDisk.Open(disk),
             RemoveConsole = _ => { },
         };
         var directory = new NoxsDirectory(store, noxs, HasStore, name => HasStore() ? store.UuidsByName(name) : [], store.OpenConsole, others => others ?? new SimulatedWatch(machine));
@@ -27,22 +27,6 @@ internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
         bool HasStore() => machine.Options.HasStore;
     }
 
-    public DevicePlace CreateSysctl(ushort domain) => Add(domain, DeviceType.Sysctl, 0, default);
-
-    public void CreateConsole(ushort domain, uint ringGrant, uint port)
-    {
-        Add(domain, DeviceType.Console, 0, default);
-        lock (machine.Lock) machine.Require(domain, "attach the console of").HasConsole = true;
-    }
-
-    public DevicePlace CreateVif(ushort domain, uint id, in VifSettings settings)
-    {
-        if (settings.BridgeText() is { } bridge && !machine.Options.Bridges.Contains(bridge)) throw new LvmException(ErrorIds.BridgeNotFound, $"there is no bridge '{bridge}'");
-        return Add(domain, DeviceType.Vif, id, new DeviceSettings { Vif = settings });
-    }
-
-    public DevicePlace CreateVbd(ushort domain, uint id, in VbdSettings settings) => Add(domain, DeviceType.Vbd, id, new DeviceSettings { Vbd = settings });
-
     public void Create(Span<CreateArgument> devices)
     {
         var made = 0;
@@ -50,13 +34,7 @@ internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
         {
             foreach (ref var device in devices)
             {
-                var place = device.Type switch
-                {
-                    DeviceType.Console => AttachConsole(device),
-                    DeviceType.Vif => CreateVif(device.Frontend, device.Id, device.Settings.Vif),
-                    _ => Add(device.Frontend, device.Type, device.Id, device.Settings),
-                };
-                (device.Id, device.Grant, device.Port) = (place.Id, place.Grant, place.Port);
+                Add(ref device);
                 made++;
             }
         }
@@ -64,12 +42,6 @@ internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
         {
             foreach (ref var device in devices[..made]) Destroy(device.Type, device.Frontend, device.Id);
             throw;
-        }
-
-        DevicePlace AttachConsole(in CreateArgument console)
-        {
-            CreateConsole(console.Frontend, console.Grant, console.Port);
-            return console.Place;
         }
     }
 
@@ -124,13 +96,16 @@ internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
 
     private static LvmException Missing(uint domain, DeviceType type, uint id) => new(ErrorIds.DeviceNotFound, $"there is no {type.ToString().ToLowerInvariant()} {id} of domain {domain}");
 
-    private DevicePlace Add(uint domain, DeviceType type, uint id, DeviceSettings settings)
+    private void Add(ref CreateArgument device)
     {
+        var (domain, type, id) = (device.Frontend, device.Type, device.Id);
         lock (machine.Lock)
         {
-            machine.Require(domain, "make a device of");
-            if (!_devices.TryAdd((domain, type, id), settings)) throw new LvmException(ErrorIds.DeviceIdTaken, $"there is a {type.ToString().ToLowerInvariant()} {id} of domain {domain} already");
-            return new DevicePlace(id, _next, _next++);
+            var guest = machine.Require(domain, "make a device of");
+            if (type == DeviceType.Vif && device.Settings.Vif.BridgeText() is { } bridge && !machine.Options.Bridges.Contains(bridge)) throw new LvmException(ErrorIds.BridgeNotFound, $"there is no bridge '{bridge}'");
+            if (!_devices.TryAdd((domain, type, id), device.Settings)) throw new LvmException(ErrorIds.DeviceIdTaken, $"there is a {type.ToString().ToLowerInvariant()} {id} of domain {domain} already");
+            if (type == DeviceType.Console) guest.HasConsole = true;
+            else (device.Grant, device.Port) = (_next, _next++);
         }
     }
 

@@ -32,4 +32,7 @@ internal interface IHostDevices
 }
 
 /// <summary>Loop devices (their numbers) and guests' disks of the daemon's own.</summary>
-internal sealed record OwnDisks(IReadOnlySet<uint> Loops, IReadOnlySet<DeviceKey> Disks);
+internal sealed record OwnDisks(IReadOnlySet<uint> Loops, IReadOnlySet<DeviceKey> Disks)
+{
+    public static readonly OwnDisks None = new(new HashSet<uint>(), new HashSet<DeviceKey>());
+}

@@ -17,7 +17,6 @@ internal sealed class LinuxDevices : IHostDevices, IDisposable
     private const int ENXIO = 6;
     private const int ENOTBLK = 15;
     private const int ENOTDIR = 20;
-    private const int EROFS = 30;
     private const int ELOOP = 40;
     private const int ENAMETOOLONG = 36;
     private const int ENOMEDIUM = 123;
@@ -120,7 +119,7 @@ internal sealed class LinuxDevices : IHostDevices, IDisposable
     public void Dispose() => _interfaces.Dispose();
 
     /// <summary>The node of a block device, as devtmpfs has it.</summary>
-    private static string? NodeOf(uint major, uint minor)
+    public static string? NodeOf(uint major, uint minor)
     {
         const string Variable = "DEVNAME=";
         try
@@ -159,6 +158,7 @@ internal sealed class LinuxDevices : IHostDevices, IDisposable
             var status = SystemCalls.Stat(file);
             RequireType(disk, status);
             if ((status.IsBlockDevice ? SizeOf(file) : status.Size) == 0) throw Problem(disk, "is empty", ErrorIds.DiskInvalid);
+            if (!SystemCalls.TryLockDisk(file, disk.Access)) throw Problem(disk, "is in use: somebody on this host has locked it, as the noxs daemon does for its guests", ErrorIds.DiskInUse, ErrnoText.EBUSY);
             identity = DiskIdentity.Of(status);
             return file;
         }
@@ -175,7 +175,8 @@ internal sealed class LinuxDevices : IHostDevices, IDisposable
         if (disk.Type == DiskType.File && !status.IsRegularFile) throw Problem(disk, "is no file", ErrorIds.DiskInvalid, ErrnoText.EINVAL);
     }
 
-    private static unsafe ulong SizeOf(SafeFileHandle device)
+    /// <summary>Bytes of a block device; 0 where that is not to be had.</summary>
+    public static unsafe ulong SizeOf(SafeFileHandle device)
     {
         ulong size;
         return SystemCalls.Control(device, GetSize, &size) == 0 ? size : 0;
@@ -184,7 +185,7 @@ internal sealed class LinuxDevices : IHostDevices, IDisposable
     private static LvmException Missing(DiskConfig disk, int errno) => errno switch
     {
         ErrnoText.ENOENT or ENOTDIR or ELOOP or ENAMETOOLONG => Problem(disk, "does not exist", ErrorIds.DiskNotFound, errno),
-        EROFS or ErrnoText.EACCES or ErrnoText.EPERM => Problem(disk, disk.Access == DiskAccess.ReadWrite ? "cannot be written" : "cannot be read", ErrorIds.DiskInvalid, errno),
+        ErrnoText.EROFS or ErrnoText.EACCES or ErrnoText.EPERM => Problem(disk, disk.Access == DiskAccess.ReadWrite ? "cannot be written" : "cannot be read", ErrorIds.DiskInvalid, errno),
         ErrnoText.EBUSY => Problem(disk, "is in use: somebody on this host has it for himself", ErrorIds.DiskInUse, errno),
         ENXIO or ENOMEDIUM => Problem(disk, "has nothing in it", ErrorIds.DiskInvalid, errno),
         _ => Problem(disk, "cannot be opened", ErrorIds.DiskInvalid, errno),

@@ -2,8 +2,8 @@ namespace LightVM.Host.Noxs;
 
 /// <summary>
 /// This side of a ring (xen/io/ring.h): the guest's page, in which requests and responses share slots. Indexes run freely; what the guest
-/// writes is read once, and checked. Every request that was taken is answered before the next look, so that the shared index of responses
-/// tells where a daemon goes on that comes after this one.
+/// writes is read once, and checked. Requests are answered in their order, so that the shared index of responses tells where a daemon goes on
+/// that comes after this one: from there on all requests are in the ring as they were.
 /// </summary>
 internal unsafe struct BackRing
 {
@@ -17,6 +17,7 @@ internal unsafe struct BackRing
     private readonly uint _slots;
     private uint _next;
     private uint _answered;
+    private uint _pushed;
 
     /// <param name="page">The guest's page.</param>
     /// <param name="slotSize">Bytes of the larger of request and response.</param>
@@ -26,13 +27,21 @@ internal unsafe struct BackRing
         _page = (uint*)page;
         _slotSize = slotSize;
         _slots = (uint)slots;
-        _next = _answered = Volatile.Read(ref _page[2]);
+        _next = _answered = _pushed = Volatile.Read(ref _page[2]);
     }
 
     /// <summary>Requests that wait; more than there are slots where the guest's index is none.</summary>
     public readonly uint Waiting => Volatile.Read(ref _page[0]) - _next;
 
     public readonly uint Slots => _slots;
+
+    /// <summary>Which request is the next, and which the first that is not answered; they run on beyond the ring.</summary>
+    public readonly uint Next => _next;
+
+    public readonly uint Answered => _answered;
+
+    /// <summary>Requests that were taken, and are not answered.</summary>
+    public readonly uint UnderWay => _next - _answered;
 
     /// <summary>Where the next request is, which the guest may still change: it is to be copied.</summary>
     public readonly byte* Request(uint ahead) => Slot(_next + ahead);
@@ -43,11 +52,15 @@ internal unsafe struct BackRing
     /// <summary>Where the next response goes.</summary>
     public byte* NextResponse() => Slot(_answered++);
 
+    /// <summary>Shows the guest all responses; whoever calls this pushes later.</summary>
+    public readonly void Show() => Volatile.Write(ref _page[2], _answered); // after the responses
+
     /// <summary>Shows the guest all responses. Whether it wants to be notified.</summary>
-    public readonly bool Push()
+    public bool Push()
     {
-        var before = _page[2];
-        Volatile.Write(ref _page[2], _answered); // after the responses
+        var before = _pushed;
+        Show();
+        _pushed = _answered;
         Interlocked.MemoryBarrier();
         return _answered - Volatile.Read(ref _page[3]) < _answered - before;
     }

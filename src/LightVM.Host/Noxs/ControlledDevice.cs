@@ -82,6 +82,9 @@ internal abstract unsafe class ControlledDevice : GuestDevice
     /// <summary>Uses what the guest has written, all of which is checked.</summary>
     protected abstract Connecting Connect();
 
+    /// <summary>Begins nothing more for the guest; false while something is under way, after which <see cref="Look"/> is called again.</summary>
+    protected virtual bool Quiesce() => true;
+
     /// <summary>Lets go of all that is the guest's. May be called at any time.</summary>
     protected abstract void Disconnect();
 
@@ -117,15 +120,18 @@ internal abstract unsafe class ControlledDevice : GuestDevice
 
                 break;
             case SideState.Closing when _state is SideState.Connected or SideState.InitialisingWait:
+                if (!Quiesce()) return;
                 Disconnect();
                 Announce(SideState.Closing);
                 break;
             case SideState.Closed when _state != SideState.Closed:
+                if (!Quiesce()) return;
                 Disconnect();
                 Reset();
                 Announce(SideState.Closed);
                 break;
             case SideState.Initialising when _state != SideState.InitialisingWait:
+                if (!Quiesce()) return;
                 Disconnect();
                 Reset();
                 Fill();
@@ -140,6 +146,48 @@ internal abstract unsafe class ControlledDevice : GuestDevice
         Volatile.Write(ref *(int*)&Header->FrontendWatch, (int)WatchState.Updated);
         Interlocked.MemoryBarrier();
         Access.Notify(_port);
+    }
+
+    /// <summary>What leads to a guest by a port of a ring; where it has none of its own, the device's does.</summary>
+    protected void Notify(PortPair port) => Access.Notify(port.Local != 0 ? port.Local : _port);
+
+    /// <summary>Sees to it that a guest's port is bound; 0 is the device's own.</summary>
+    protected bool Bind(ref PortPair pair, uint port)
+    {
+        if (pair.Guest != port || (pair.Local == 0) != (port == 0))
+        {
+            Unbind(ref pair);
+            if (port == 0) return true;
+            var local = Access.BindPort(Domain, port);
+            if (local == 0) return false;
+            pair = new PortPair(port, local);
+        }
+
+        if (pair.Local != 0) Worker.Listen(pair.Local, this);
+        return true;
+    }
+
+    protected void Unbind(ref PortPair pair)
+    {
+        if (pair.Local != 0)
+        {
+            Worker.Ignore(pair.Local);
+            Access.ClosePort(pair.Local);
+        }
+
+        pair = default;
+    }
+
+    protected Connecting Refuse(string why)
+    {
+        Complain($"{why}; it is disconnected");
+        return Connecting.Refused;
+    }
+
+    protected void Violate(string what)
+    {
+        Complain($"{what}; it is disconnected");
+        Break();
     }
 
     private void Announce(SideState state)

@@ -15,7 +15,8 @@ internal interface ICallHandler
     int Open(uint user, int process);
 
     /// <summary>Does an ioctl, and leaves the answer where the argument was; an errno where it could not.</summary>
-    int Call(uint call, Span<byte> argument);
+    /// <param name="process">Who asks: a process, or a thread of it.</param>
+    int Call(uint call, Span<byte> argument, int process);
 }
 
 /// <summary>
@@ -105,7 +106,7 @@ internal sealed unsafe class CuseDevice : IDaemonTask, IDisposable
                 length = 0;
                 break;
             case 39:
-                (error, length) = Ioctl(body, room);
+                (error, length) = Ioctl(body, room, BinaryPrimitives.ReadInt32LittleEndian(request[32..]));
                 break;
             case 2 or 36 or 42: // forget, interrupt: nothing takes so long that it would be given up
                 return 0;
@@ -160,7 +161,7 @@ internal sealed unsafe class CuseDevice : IDaemonTask, IDisposable
         return (0, InitOut + Encoding.ASCII.GetBytes($"DEVNAME={_name}\0", room[InitOut..]));
     }
 
-    private (int Error, int Length) Ioctl(ReadOnlySpan<byte> body, Span<byte> room)
+    private (int Error, int Length) Ioctl(ReadOnlySpan<byte> body, Span<byte> room, int process)
     {
         if (body.Length < IoctlIn) return (ErrnoText.EINVAL, 0);
         var call = BinaryPrimitives.ReadUInt32LittleEndian(body[12..]);
@@ -186,7 +187,7 @@ internal sealed unsafe class CuseDevice : IDaemonTask, IDisposable
         if (body.Length < IoctlIn + size) return (ErrnoText.EINVAL, 0);
         var argument = room.Slice(IoctlOut, size);
         body.Slice(IoctlIn, size).CopyTo(argument);
-        var error = _handler.Call(call, argument);
+        var error = _handler.Call(call, argument, process);
         return error != 0 ? (error, 0) : (0, IoctlOut + size);
     }
 }

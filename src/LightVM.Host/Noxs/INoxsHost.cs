@@ -1,4 +1,5 @@
 using LightVM.Errors;
+using LightVM.Host.Devices;
 using LightVM.Noxs;
 
 namespace LightVM.Host.Noxs;
@@ -28,6 +29,18 @@ internal interface INoxsHost
 
     /// <summary>Removes an interface, on another thread.</summary>
     void RemoveInterface(ushort domain, string name);
+
+    /// <summary>Opens what a disk is to be. Errors: DiskNotFound, DiskInvalid, DiskInUse, each with an errno.</summary>
+    /// <param name="process">Who asks for it: a file is given as a descriptor of that process's.</param>
+    IDisk OpenDisk(in VbdSettings settings, int process);
+
+    /// <summary>Opens what an earlier daemon had open. Errors: as above.</summary>
+    IDisk ReopenDisk(in VbdSettings settings, DiskIdentity identity, string path);
+
+    IDiskThreads DiskThreads { get; }
+
+    /// <summary>Room for what disks of a worker read and write.</summary>
+    DiskBuffers BuffersOf(IWorker worker);
 
     IConsoleOutput ConsoleOutput { get; }
 

@@ -60,8 +60,8 @@ internal static class NoxsDaemon
         device.Begin();
         WriteStatus();
         notifier.Ready("serving devices");
-        var (guests, vifs, _) = service.Counts;
-        log.Notice($"lightvm {CommandLine.Version} serves noxs devices{(guests > 0 ? $"; it has taken over {guests} guests with {vifs} interfaces" : "")}");
+        var (guests, vifs, vbds) = service.Counts;
+        log.Notice($"lightvm {CommandLine.Version} serves noxs devices{(guests > 0 ? $"; it has taken over {guests} guests with {vifs} interfaces and {vbds} disks" : "")}");
         try
         {
             DeviceDaemon.RunAll([device, host.Late, ends, new LooksTask(ends), .. workers], cancellation);

@@ -18,7 +18,8 @@ internal sealed class NoxsHost : INoxsHost, IDisposable
     private readonly Dictionary<IWorker, NetFrames> _frames;
     private readonly string _notes;
     private readonly DaemonLog _log;
-    private readonly NetworkInterfaces _interfaces = new();
+    private readonly Dictionary<IWorker, DiskBuffers> _buffers;
+    private readonly LinuxDevices _devices = new();
     private readonly LateWork _late;
     private readonly ConsoleOutput _consoles;
     private int _next;
@@ -30,6 +31,7 @@ internal sealed class NoxsHost : INoxsHost, IDisposable
         _hypervisor = hypervisor;
         _workers = workers;
         _frames = workers.ToDictionary(worker => (IWorker)worker, _ => new NetFrames());
+        _buffers = workers.ToDictionary(worker => (IWorker)worker, _ => new DiskBuffers());
         _notes = notes;
         _log = log;
         _late = new LateWork(log);
@@ -47,6 +49,14 @@ internal sealed class NoxsHost : INoxsHost, IDisposable
 
     public NetFrames FramesOf(IWorker worker) => _frames[worker];
 
+    public IDisk OpenDisk(in VbdSettings settings, int process) => HostDisk.Open(settings, process, _devices);
+
+    public IDisk ReopenDisk(in VbdSettings settings, DiskIdentity identity, string path) => HostDisk.Reopen(settings, path, identity, _devices);
+
+    public IDiskThreads DiskThreads { get; } = new DiskThreads();
+
+    public DiskBuffers BuffersOf(IWorker worker) => _buffers[worker];
+
     public bool IsBridge(string name) => NetworkInterfaces.IsBridge(name);
 
     public void MakeInterface(ushort domain, string name, string? bridge, Action<ITap> done, Action<LvmException> failed) => _late.Add(domain, () =>
@@ -56,7 +66,7 @@ internal sealed class NoxsHost : INoxsHost, IDisposable
             var tap = Tap.Open(name);
             try
             {
-                _interfaces.Attach(name, bridge);
+                _devices.AttachInterface(name, bridge);
             }
             catch
             {
@@ -113,7 +123,7 @@ internal sealed class NoxsHost : INoxsHost, IDisposable
             service.Note(domain);
         }
 
-        foreach (var name in Tap.OfGuests().Where(name => !kept.Contains(name))) _late.Add(0, () => Tap.Remove(name));
+        foreach (var name in Tap.OfGuests().Where(name => !kept.Contains(name))) RemoveInterface(0, name);
         foreach (var path in Directory.EnumerateFiles(_notes, "input-*"))
         {
             if (ushort.TryParse(Path.GetFileName(path).AsSpan("input-".Length), NumberStyles.None, CultureInfo.InvariantCulture, out var domain) && !File.Exists(NoteOf(domain))) _ = Libc.Unlink(path);
@@ -123,9 +133,10 @@ internal sealed class NoxsHost : INoxsHost, IDisposable
     public void Dispose()
     {
         _late.Dispose();
-        _interfaces.Dispose();
+        _devices.Dispose();
         _consoles.Dispose();
         foreach (var frames in _frames.Values) frames.Dispose();
+        foreach (var buffers in _buffers.Values) buffers.Dispose();
     }
 
     private string NoteOf(ushort domain) => Path.Combine(_notes, string.Create(CultureInfo.InvariantCulture, $"domain-{domain}"));

@@ -8,8 +8,8 @@ namespace LightVM.Host.Noxs;
 
 /// <summary>
 /// The calls of <c>/dev/xen/noxs_backend</c>, and all guests' devices. Errnos: EINVAL for an argument that makes no sense, ESRCH for no such
-/// domain, EEXIST and ENOENT for a device that is there or is not, ENODEV for no such bridge, ENOSPC for a 33rd device, EOPNOTSUPP for a type
-/// that is not served.
+/// domain, EEXIST and ENOENT for a device that is there or is not, ENODEV for no such bridge or disk, EBUSY for a disk that is in use, EROFS for one that cannot be
+/// opened in this way, ENOSPC for a 33rd device.
 /// </summary>
 internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
 {
@@ -41,14 +41,14 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
 
     public int Open(uint user, int process) => HasCapability(process) ? 0 : ErrnoText.EPERM;
 
-    public int Call(uint call, Span<byte> argument)
+    public int Call(uint call, Span<byte> argument, int process)
     {
         try
         {
             return call switch
             {
-                NoxsCalls.Create when argument.Length == Unsafe.SizeOf<CreateArgument>() => Create(MemoryMarshal.Cast<byte, CreateArgument>(argument)),
-                _ when NoxsCalls.IsCreateMany(call) && argument.Length == NoxsCalls.SizeOf(call) => Create(MemoryMarshal.Cast<byte, CreateArgument>(argument)),
+                NoxsCalls.Create when argument.Length == Unsafe.SizeOf<CreateArgument>() => Create(MemoryMarshal.Cast<byte, CreateArgument>(argument), process),
+                _ when NoxsCalls.IsCreateMany(call) && argument.Length == NoxsCalls.SizeOf(call) => Create(MemoryMarshal.Cast<byte, CreateArgument>(argument), process),
                 NoxsCalls.DestroyAll when argument.Length == Unsafe.SizeOf<DestroyAllArgument>() => DestroyAll(in MemoryMarshal.AsRef<DestroyAllArgument>(argument)),
                 NoxsCalls.Destroy when argument.Length == Unsafe.SizeOf<DestroyArgument>() => Destroy(in MemoryMarshal.AsRef<DestroyArgument>(argument)),
                 NoxsCalls.List when argument.Length == Unsafe.SizeOf<ListArgument>() => List(ref MemoryMarshal.AsRef<ListArgument>(argument)),
@@ -112,6 +112,12 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
                         vif.GoOn();
                         device = vif;
                         break;
+                    case DeviceType.Vbd when VbdNote.TryRead(record.Settings, out var settings, out var identity, out var path) && adopt(record) is { } page:
+                        var vbd = new VbdDevice(worker, domain, record.Id, log, page, record.Port, settings, Reopen(record.Id, domain, settings, identity, path), host.DiskThreads, host.BuffersOf(worker));
+                        vbd.Adopt(record.First);
+                        vbd.GoOn();
+                        device = vbd;
+                        break;
                     default:
                         return false;
                 }
@@ -121,6 +127,19 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
             }
 
             return true;
+        }
+    }
+
+    private IDisk? Reopen(uint id, ushort domain, in VbdSettings settings, DiskIdentity identity, string path)
+    {
+        try
+        {
+            return host.ReopenDisk(settings, identity, path);
+        }
+        catch (LvmException error)
+        {
+            log.Error($"vbd {id} of domain {domain}: {error.Message}");
+            return null;
         }
     }
 
@@ -134,7 +153,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
     }
 
     /// <summary>Makes devices of one domain, all or none.</summary>
-    private int Create(Span<CreateArgument> arguments)
+    private int Create(Span<CreateArgument> arguments, int process)
     {
         if (arguments.Length is 0 or > NoxsCalls.MostAtOnce) return ErrnoText.EINVAL;
         var domain = arguments[0].Frontend;
@@ -156,7 +175,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
                 {
                     foreach (ref var argument in arguments)
                     {
-                        errno = Create(guest, ref argument);
+                        errno = Create(guest, ref argument, process);
                         if (errno != 0) break;
                     }
 
@@ -180,15 +199,19 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         }
     }
 
-    private int Create(NoxsGuest guest, ref CreateArgument argument)
+    private int Create(NoxsGuest guest, ref CreateArgument argument, int process)
     {
-        if (argument.Type is not (DeviceType.Sysctl or DeviceType.Console or DeviceType.Vif)) return ErrnoText.EOPNOTSUPP;
-        var id = argument.Type == DeviceType.Vif ? argument.Id : 0;
-        if (id >= MostInterfaces) return ErrnoText.EINVAL;
+        var id = argument.Type is DeviceType.Vif or DeviceType.Vbd ? argument.Id : 0;
+        if (argument.Type == DeviceType.Vif && id >= MostInterfaces) return ErrnoText.EINVAL;
         if (guest.Find(argument.Type, id) is not null) return ErrnoText.EEXIST;
         if (argument.Type == DeviceType.Console) return CreateConsole(guest, in argument);
         if (guest.Devices.Count(device => device.Type != DeviceType.Console) >= DevicePage.MaxDevices) return ErrnoText.ENOSPC;
-        return argument.Type == DeviceType.Sysctl ? CreateSysctl(guest, ref argument) : CreateVif(guest, ref argument);
+        return argument.Type switch
+        {
+            DeviceType.Sysctl => CreateSysctl(guest, ref argument),
+            DeviceType.Vif => CreateVif(guest, ref argument),
+            _ => CreateVbd(guest, ref argument, process),
+        };
     }
 
     private int CreateConsole(NoxsGuest guest, in CreateArgument argument)
@@ -239,6 +262,28 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         MakeInterface(guest, vif);
         return errno;
     }
+
+    private int CreateVbd(NoxsGuest guest, ref CreateArgument argument, int process)
+    {
+        ref readonly var settings = ref argument.Settings.Vbd;
+        if (settings.Type is not (VbdType.Physical or VbdType.File) || settings.Mode is not (VbdMode.ReadOnly or VbdMode.ReadWrite)) return ErrnoText.EINVAL;
+        var disk = host.OpenDisk(settings, process);
+        try
+        {
+            // The host's own locks say so as well, but not whose it is.
+            if (FindUser(disk.Identity, settings.Mode) is { } user) throw new LvmException(ErrorIds.DiskInUse, $"disk '{disk.Path}' is in use: {user} has it") { Errno = ErrnoText.EBUSY };
+            var (page, port) = Allocate(guest);
+            return Finish(guest, new VbdDevice(guest.Worker, guest.Domain, argument.Id, log, page, port, settings, disk, host.DiskThreads, host.BuffersOf(guest.Worker)), ref argument);
+        }
+        catch
+        {
+            disk.Close();
+            throw;
+        }
+    }
+
+    private string? FindUser(DiskIdentity disk, VbdMode mode) =>
+        _guests.Values.SelectMany(guest => guest.Devices).OfType<VbdDevice>().FirstOrDefault(device => device.Excludes(disk, mode))?.Name;
 
     private static (SharedPage Page, uint Port) Allocate(NoxsGuest guest)
     {
@@ -369,6 +414,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
             if (!_guests.TryGetValue(argument.Frontend, out var guest) || guest.Find(argument.Type, argument.Id) is not { } device) return ErrnoText.ENOENT;
             argument.Settings = default;
             if (device is VifDevice vif) argument.Settings.Vif = vif.Settings;
+            if (device is VbdDevice vbd) argument.Settings.Vbd = vbd.Settings;
             return 0;
         }
     }

@@ -270,7 +270,7 @@ internal sealed unsafe class VifDevice : ControlledDevice
 
         _transmit.Take((uint)count);
         _doubtful -= Math.Min(_doubtful, (uint)count);
-        if (_transmit.Push()) Access.Notify(NotifyPort(_transmitPort));
+        if (_transmit.Push()) Notify(_transmitPort);
         return true;
 
         bool Doubt(int i) => i < _doubtful;
@@ -340,7 +340,7 @@ internal sealed unsafe class VifDevice : ControlledDevice
         }
 
         _receive.Take((uint)count);
-        if (_receive.Push()) Access.Notify(NotifyPort(_receivePort));
+        if (_receive.Push()) Notify(_receivePort);
     }
 
     private void ResumeReceiving()
@@ -358,47 +358,6 @@ internal sealed unsafe class VifDevice : ControlledDevice
     }
 
     // --- ---
-
-    private uint NotifyPort(PortPair port) => port.Local != 0 ? port.Local : Port;
-
-    /// <summary>Sees to it that a guest's port is bound; 0 is the device's own.</summary>
-    private bool Bind(ref PortPair pair, uint port)
-    {
-        if (pair.Guest != port || (pair.Local == 0) != (port == 0))
-        {
-            Unbind(ref pair);
-            if (port == 0) return true;
-            var local = Access.BindPort(Domain, port);
-            if (local == 0) return false;
-            pair = new PortPair(port, local);
-        }
-
-        if (pair.Local != 0) Worker.Listen(pair.Local, this);
-        return true;
-    }
-
-    private void Unbind(ref PortPair pair)
-    {
-        if (pair.Local != 0)
-        {
-            Worker.Ignore(pair.Local);
-            Access.ClosePort(pair.Local);
-        }
-
-        pair = default;
-    }
-
-    private Connecting Refuse(string why)
-    {
-        Complain($"{why}; it is disconnected");
-        return Connecting.Refused;
-    }
-
-    private void Violate(string what)
-    {
-        Complain($"{what}; it is disconnected");
-        Break();
-    }
 
     private void LoseTap()
     {

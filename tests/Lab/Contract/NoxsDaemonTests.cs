@@ -30,8 +30,8 @@ public sealed class NoxsDaemonTests : IDisposable
         var domain = NewDomain();
         var settings = VifSettings.Of("00:16:3e:00:00:01", null, Bridge);
 
-        var sysctl = _backend.CreateSysctl(domain);
-        var vif = _backend.CreateVif(domain, 2, settings);
+        var sysctl = Create(CreateArgument.Sysctl(domain));
+        var vif = Create(CreateArgument.Vif(domain, 2, settings));
 
         Assert.NotEqual((0u, 0u), (sysctl.Port, vif.Port));
         Assert.NotEqual(sysctl.Grant, vif.Grant);
@@ -42,9 +42,9 @@ public sealed class NoxsDaemonTests : IDisposable
         _backend.RequestClose(domain, CloseRequest.PowerOff);
         AssertEventually(() => Directory.Exists($"/sys/class/net/vif{domain}.2/brport"), "it is on its bridge");
 
-        AssertFails(ErrorIds.DeviceIdTaken, () => _backend.CreateSysctl(domain));
-        AssertFails(ErrorIds.BridgeNotFound, () => _backend.CreateVif(domain, 3, VifSettings.Of("00:16:3e:00:00:01", null, "nobridge")));
-        AssertFails(ErrorIds.DomainGone, () => _backend.CreateSysctl(0x7fef));
+        AssertFails(ErrorIds.DeviceIdTaken, () => Create(CreateArgument.Sysctl(domain)));
+        AssertFails(ErrorIds.BridgeNotFound, () => Create(CreateArgument.Vif(domain, 3, VifSettings.Of("00:16:3e:00:00:01", null, "nobridge"))));
+        AssertFails(ErrorIds.DomainGone, () => Create(CreateArgument.Sysctl(0x7fef)));
         AssertFails(ErrorIds.DeviceNotFound, () => _backend.Destroy(DeviceType.Vif, domain, 3));
         AssertFails(ErrorIds.DeviceNotFound, () => _backend.RequestClose((ushort)(domain + 1), CloseRequest.Suspend));
 
@@ -91,9 +91,9 @@ public sealed class NoxsDaemonTests : IDisposable
     {
         var channels = Channels();
         var (domain, gone) = (NewDomain(), NewDomain());
-        var sysctl = _backend.CreateSysctl(domain);
-        _backend.CreateVif(domain, 0, VifSettings.Of("00:16:3e:00:00:01", null, Bridge));
-        _backend.CreateSysctl(gone);
+        var sysctl = Create(CreateArgument.Sysctl(domain));
+        Create(CreateArgument.Vif(domain, 0, VifSettings.Of("00:16:3e:00:00:01", null, Bridge)));
+        Create(CreateArgument.Sysctl(gone));
         AssertEventually(() => Directory.Exists($"/sys/class/net/vif{domain}.0/brport"), "it is on its bridge");
 
         _daemon.Kill();
@@ -120,6 +120,12 @@ public sealed class NoxsDaemonTests : IDisposable
     private static void AssertEventually(Func<bool> condition, string what) => GuestTests.AssertEventually(condition, () => $"never: {what}");
 
     private static void AssertFails(string id, Action action) => Assert.Equal(id, Assert.Throws<LvmException>(action).ErrorId);
+
+    private CreateArgument Create(CreateArgument device)
+    {
+        _backend.Create(new Span<CreateArgument>(ref device));
+        return device;
+    }
 
     private ushort NewDomain()
     {

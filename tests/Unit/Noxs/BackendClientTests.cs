@@ -10,7 +10,7 @@ public sealed class BackendClientTests
     public void Where_there_is_no_backend_it_says_so()
     {
         using var backend = new NoxsBackend("/nowhere/noxs_backend");
-        var error = Assert.Throws<LvmException>(() => backend.CreateSysctl(7));
+        var error = Assert.Throws<LvmException>(() => backend.Create([CreateArgument.Sysctl(7)]));
         Assert.Equal(ErrorIds.NoxsUnavailable, error.ErrorId);
         Assert.Equal(ErrorKind.NotAvailable, error.Kind);
     }

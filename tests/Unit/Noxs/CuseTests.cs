@@ -110,7 +110,7 @@ public sealed class CuseTests : IDisposable
             var call = calls[random.Next(calls.Length)];
             var argument = new byte[NoxsCalls.SizeOf(call)];
             for (var at = 0; at + 4 <= argument.Length; at += 4) BinaryPrimitives.WriteUInt32LittleEndian(argument.AsSpan(at), values[random.Next(values.Length)]);
-            Assert.InRange(machine.Service.Call(call, argument), 0, 200);
+            Assert.InRange(machine.Service.Call(call, argument, process: 1), 0, 200);
         }
 
         machine.Service.DropEnded(_ => false);
@@ -147,7 +147,7 @@ public sealed class CuseTests : IDisposable
 
         public int Open(uint user, int process) => process == 1 ? 0 : ErrnoText.EPERM;
 
-        public int Call(uint call, Span<byte> argument)
+        public int Call(uint call, Span<byte> argument, int process)
         {
             Last = call;
             foreach (ref var each in argument) each++;

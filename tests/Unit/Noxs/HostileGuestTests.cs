@@ -1,3 +1,4 @@
+using LightVM.Host.Noxs;
 using LightVM.Noxs;
 using Xunit;
 
@@ -43,6 +44,95 @@ public sealed unsafe class HostileGuestTests
 
         machine.Service.DropEnded(_ => false);
         machine.AssertEmpty();
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void Whatever_a_guest_does_with_its_disk_it_harms_nobody(int seed)
+    {
+        var random = new Random(seed);
+        using var machine = new MemoryMachine();
+        var (mine, others) = (new MemoryDisk(1, 1024), new MemoryDisk(2, 1024));
+        (machine.Disks[1], machine.Disks[2]) = (mine, others);
+        var other = new GuestVbd(machine, 8, machine.Service.Vbd(2, domain: 8));
+        other.Connect();
+        for (var round = 0; round < 60; round++)
+        {
+            var hostile = new GuestVbd(machine, 7, machine.Service.Vbd(1, random.Next(3) == 0 ? VbdMode.ReadOnly : VbdMode.ReadWrite));
+            for (var step = 0; step < 250; step++)
+            {
+                Misbehave(machine, hostile, random);
+                if (step % 50 == 0) AssertOtherIsServed(machine, other, random);
+            }
+
+            Assert.InRange(machine.Mapped, 1, 2);
+            Assert.InRange(machine.Ports.Count, 3, 4);
+            machine.Settle(); // who removes it waits for its disk, which is here
+            machine.Service.DropEnded(domain => domain == 8);
+            Assert.Equal((1, 2, 1), (machine.Mapped, machine.Ports.Count, machine.Shared.Count));
+            Assert.Equal((false, true, 4 * GuestVbd.Slots), (mine.IsOpen, others.IsOpen, machine.FreeBuffers));
+            AssertOtherIsServed(machine, other, random);
+        }
+
+        machine.Service.DropEnded(_ => false);
+        machine.AssertEmpty();
+    }
+
+    private static void Misbehave(MemoryMachine machine, GuestVbd guest, Random random)
+    {
+        switch (random.Next(14))
+        {
+            case 0:
+                guest.Say(SideState.Initialising);
+                break;
+            case 1 or 2:
+                guest.Connect(random.Next(2) == 0 ? 0 : GuestVbd.Port);
+                break;
+            case 3:
+                guest.Say((SideState)Edge(random));
+                break;
+            case 4:
+                Scribble((IntPtr)guest.Control, random.Next(4) == 0 ? DevicePage.Size : sizeof(VbdPage), random);
+                break;
+            case 5:
+                GuestVif.Index(guest.Page, random.Next(4)) = Near(GuestVif.Index(guest.Page, random.Next(4)), random);
+                break;
+            case 6:
+                Scribble(guest.Page, DevicePage.Size, random);
+                break;
+            case 7 or 8 or 9:
+                guest.Ask((DiskOperation)random.Next(7), Edge(random), random.Next(4) == 0 ? Edge(random) : (ulong)random.Next(1024), (uint)random.Next(GuestVbd.Buffers - 11), Segments(random), random.Next(8) == 0 ? (byte)Edge(random) : null, random.Next(8) == 0 ? Edge(random) : null);
+                break;
+            case 10:
+                guest.AskDiscard(1, (ulong)random.Next(1100), Edge(random), (byte)random.Next(2));
+                break;
+            case 11:
+                machine.Fire(guest.Place.Port);
+                break;
+            case 12:
+                if (guest.BackendPort != 0) machine.Fire(guest.BackendPort);
+                break;
+            default:
+                machine.Settle();
+                break;
+        }
+    }
+
+    private static (byte, byte)[] Segments(Random random) => [.. Enumerable.Range(0, random.Next(12)).Select(_ => random.Next(12) == 0 ? ((byte)random.Next(256), (byte)random.Next(256)) : ((byte)random.Next(4), (byte)random.Next(4, 8)))];
+
+    private static void AssertOtherIsServed(MemoryMachine machine, GuestVbd other, Random random)
+    {
+        var sector = (ulong)random.Next(1016);
+        var data = new byte[DevicePage.Size];
+        random.NextBytes(data);
+        data.CopyTo(other.Buffer(0));
+        Assert.Equal(0, other.Do(DiskOperation.Write, sector));
+        other.Buffer(1).Clear();
+        Assert.Equal(0, other.Do(DiskOperation.Read, sector, 1));
+        Assert.True(data.AsSpan().SequenceEqual(other.Buffer(1)));
     }
 
     private static void Misbehave(MemoryMachine machine, GuestVif guest, DevicePlace sysctl, Random random)

@@ -8,9 +8,10 @@ using Xunit;
 namespace LightVM.Unit.Noxs;
 
 /// <summary>Xen's pages and ports, a worker and a host in memory: what a backend does can be seen from the guests' side, and nothing is left out.</summary>
-internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, IConsoleOutput, IDisposable
+internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, IConsoleOutput, IDiskThreads, IDisposable
 {
     private readonly NetFrames _frames = new();
+    private readonly DiskBuffers _buffers = new();
     private readonly Dictionary<IntPtr, (ushort Domain, uint Grant)> _mapped = [];
     private readonly Dictionary<uint, IEventTarget> _listeners = [];
     private readonly Dictionary<ulong, (int File, IEventTarget Target, bool Wanted)> _watches = [];
@@ -56,6 +57,14 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
 
     public bool FailsInterfaces { get; set; }
 
+    /// <summary>Disks of the host, by the minor numbers of devices that do not exist otherwise.</summary>
+    public Dictionary<uint, MemoryDisk> Disks { get; } = [];
+
+    /// <summary>What disks have been asked to do.</summary>
+    public Queue<IDiskWork> DiskWork { get; } = new();
+
+    public int FreeBuffers => _buffers.Free;
+
     public int Mapped => _mapped.Count;
 
     public int Watches => _watches.Count;
@@ -99,6 +108,7 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
         foreach (var (key, page) in Granted) next.Granted[key] = page;
         foreach (var (key, page) in Shared) next.Shared[key] = page;
         foreach (var (key, port) in Offered) next.Offered[key] = port;
+        foreach (var (key, disk) in Disks) next.Disks[key] = disk.Again();
         next.Ports.UnionWith(Ports);
         return next;
     }
@@ -109,6 +119,8 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
         for (var rounds = 0; rounds < 1000; rounds++)
         {
             TakeTurns();
+            while (DiskWork.TryDequeue(out var work)) work.Do();
+            if (_again.Count > 0) continue;
             var ready = _watches.Values.Where(watch => watch.Wanted && Taps.Values.Any(tap => tap.File == watch.File && tap.ToGuest.Count > 0)).ToList();
             if (ready.Count == 0) return;
             foreach (var watch in ready) Serve(watch.Target, () => watch.Target.OnFile(false));
@@ -125,6 +137,8 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
         Assert.Empty(_watches);
         Assert.Empty(Taps);
         Assert.Empty(Notes);
+        Assert.All(Disks.Values, disk => Assert.False(disk.IsOpen));
+        Assert.Equal(4 * VbdDevice.Slots, FreeBuffers);
     }
 
     public SharedPage Share(ushort domain)
@@ -222,6 +236,24 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
 
     public void RemoveInterface(ushort domain, string name) => Taps.Remove(name);
 
+    public IDisk OpenDisk(in VbdSettings settings, int process) => Disks.TryGetValue(settings.Minor, out var disk)
+        ? disk.Open(settings.Mode)
+        : throw new LvmException(ErrorIds.DiskNotFound, "no such disk") { Errno = ErrnoText.ENODEV };
+
+    public IDisk ReopenDisk(in VbdSettings settings, DiskIdentity identity, string path)
+    {
+        Assert.Equal($"/memory/{settings.Minor}", path);
+        var disk = (MemoryDisk)OpenDisk(settings, 0);
+        Assert.Equal(disk.Identity, identity);
+        return disk;
+    }
+
+    public IDiskThreads DiskThreads => this;
+
+    public DiskBuffers BuffersOf(IWorker worker) => _buffers;
+
+    void IDiskThreads.Add(IDiskWork work) => DiskWork.Enqueue(work);
+
     public void Later(ushort domain, Action work) => work();
 
     public void Hurry(ushort domain)
@@ -250,6 +282,7 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
     {
         foreach (var page in _allocated) NativeMemory.AlignedFree((void*)page);
         _frames.Dispose();
+        _buffers.Dispose();
         Log.Dispose();
     }
 
@@ -297,4 +330,74 @@ internal sealed unsafe class MemoryTap(int file) : ITap
     }
 
     public void Close() => IsClosed = true;
+}
+
+/// <summary>A disk in memory, which can fail and be away.</summary>
+internal sealed unsafe class MemoryDisk(uint number, int sectors, uint sectorSize = 512, bool canDiscard = true) : IDisk
+{
+    private VbdMode _mode;
+
+    public byte[] Content { get; private init; } = new byte[sectors * 512];
+
+    public bool IsOpen { get; private set; }
+
+    /// <summary>Sectors that cannot be read nor written.</summary>
+    public HashSet<long> Bad { get; } = [];
+
+    public List<(char What, long Offset, long Length)> Done { get; } = [];
+
+    public DiskShape Shape => new((ulong)(Content.Length / 512), sectorSize, 4096, _mode == VbdMode.ReadOnly, canDiscard && _mode != VbdMode.ReadOnly ? 4096u : 0);
+
+    public DiskIdentity Identity => DiskIdentity.OfDevice(9, number);
+
+    public string Path => $"/memory/{number}";
+
+    public MemoryDisk Open(VbdMode mode)
+    {
+        (IsOpen, _mode) = (true, mode);
+        return this;
+    }
+
+    /// <summary>The same disk, which nobody has open.</summary>
+    public MemoryDisk Again() => new(number, sectors, sectorSize, canDiscard) { Content = Content };
+
+    public int Read(Span<SystemCalls.Piece> pieces, long offset) => Transfer('r', pieces, offset, isWrite: false);
+
+    public int Write(Span<SystemCalls.Piece> pieces, long offset)
+    {
+        Assert.Equal(VbdMode.ReadWrite, _mode);
+        return Transfer('w', pieces, offset, isWrite: true);
+    }
+
+    public int Flush()
+    {
+        Done.Add(('f', 0, 0));
+        return 0;
+    }
+
+    public int Discard(long offset, long length)
+    {
+        Done.Add(('d', offset, length));
+        Content.AsSpan((int)offset, (int)length).Clear();
+        return 0;
+    }
+
+    public void Close() => IsOpen = false;
+
+    private int Transfer(char what, Span<SystemCalls.Piece> pieces, long offset, bool isWrite)
+    {
+        Assert.True(IsOpen);
+        var begin = offset;
+        foreach (var piece in pieces)
+        {
+            if (Bad.Any(sector => sector * 512 >= offset && sector * 512 < offset + (long)piece.Length)) return LightVM.Linux.Libc.EIO;
+            var here = Content.AsSpan((int)offset, (int)piece.Length);
+            if (isWrite) new Span<byte>(piece.Start, (int)piece.Length).CopyTo(here);
+            else here.CopyTo(new Span<byte>(piece.Start, (int)piece.Length));
+            offset += (long)piece.Length;
+        }
+
+        Done.Add((what, begin, offset - begin));
+        return 0;
+    }
 }

@@ -11,7 +11,7 @@ internal static class ServiceCalls
 {
     public static int Do<T>(this NoxsService service, uint call, ref T argument)
         where T : unmanaged =>
-        service.Call(call, MemoryMarshal.AsBytes(new Span<T>(ref argument)));
+        service.Call(call, MemoryMarshal.AsBytes(new Span<T>(ref argument)), process: 1);
 
     public static DevicePlace Sysctl(this NoxsService service, ushort domain = 7) => service.Create(new CreateArgument { Type = DeviceType.Sysctl, Frontend = domain });
 
@@ -22,6 +22,9 @@ internal static class ServiceCalls
         Id = id,
         Settings = new DeviceSettings { Vif = VifSettings.Of("00:16:3e:00:00:07", null, bridge) },
     });
+
+    public static DevicePlace Vbd(this NoxsService service, uint disk, VbdMode mode = VbdMode.ReadWrite, uint id = 51712, ushort domain = 7) =>
+        service.Create(CreateArgument.Vbd(domain, id, new VbdSettings { Minor = disk, Type = VbdType.Physical, Mode = mode }));
 
     public static DevicePlace Create(this NoxsService service, CreateArgument argument)
     {

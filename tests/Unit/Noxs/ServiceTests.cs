@@ -63,8 +63,8 @@ public sealed unsafe class ServiceTests : IDisposable
         Assert.Equal(ErrnoText.EINVAL, Service.Close(CloseRequest.None));
         Assert.Equal(ErrnoText.EINVAL, Service.Close((CloseRequest)4));
         Assert.Equal(ErrnoText.ENOENT, Service.Close(CloseRequest.PowerOff));
-        Assert.Equal(ErrnoText.ENOTTY, Service.Call(NoxsCalls.Create, new byte[12]));
-        Assert.Equal(ErrnoText.ENOTTY, Service.Call(0x5401, new byte[48]));
+        Assert.Equal(ErrnoText.ENOTTY, Service.Call(NoxsCalls.Create, new byte[12], process: 1));
+        Assert.Equal(ErrnoText.ENOTTY, Service.Call(0x5401, new byte[48], process: 1));
         _machine.AssertEmpty();
 
         static DeviceSettings Vif(string mac, string? bridge) => new() { Vif = VifSettings.Of(mac, null, bridge) };
@@ -125,12 +125,12 @@ public sealed unsafe class ServiceTests : IDisposable
             Assert.Single(_machine.Notes[7]);
         }
 
-        Assert.Equal(ErrnoText.ENOTTY, Service.Call(NoxsCalls.CreateMany(2), new byte[48]));
+        Assert.Equal(ErrnoText.ENOTTY, Service.Call(NoxsCalls.CreateMany(2), new byte[48], process: 1));
     }
 
     private static CreateArgument Vif(uint id, string? bridge = "xenbr0") => CreateArgument.Vif(7, id, VifSettings.Of("00:16:3e:00:00:07", null, bridge));
 
-    private int CreateMany(CreateArgument[] devices) => Service.Call(NoxsCalls.CreateMany(devices.Length), MemoryMarshal.AsBytes(devices.AsSpan()));
+    private int CreateMany(CreateArgument[] devices) => Service.Call(NoxsCalls.CreateMany(devices.Length), MemoryMarshal.AsBytes(devices.AsSpan()), process: 1);
 
     [Fact]
     public void The_devices_of_a_domain_go_with_it()
