@@ -4,18 +4,23 @@
 
 static const struct bus *const buses[] = {&noxs_bus, &store_bus};
 static const struct bus *bus; // NULL: this guest has none
-static const struct vif_driver *vif_driver;
+static struct bus_drivers drivers;
 
 void bus_drive_vif(const struct vif_driver *driver)
 {
-    vif_driver = driver;
+    drivers.vif = driver;
+}
+
+void bus_drive_vbd(const struct vbd_driver *driver)
+{
+    drivers.vbd = driver;
 }
 
 void bus_start(void)
 {
     bus = NULL;
     for (unsigned i = 0; !bus && i < sizeof buses / sizeof *buses; i++) {
-        if (buses[i]->start(vif_driver))
+        if (buses[i]->start(&drivers))
             bus = buses[i];
     }
 }
@@ -24,8 +29,10 @@ void bus_forget(void)
 {
     if (bus)
         bus->forget();
-    if (vif_driver)
-        vif_driver->disconnect();
+    if (drivers.vif)
+        drivers.vif->disconnect();
+    if (drivers.vbd)
+        drivers.vbd->disconnect();
 }
 
 void bus_pause(void)

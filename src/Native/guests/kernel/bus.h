@@ -31,8 +31,32 @@ struct vif_driver {
     void (*disconnect)(void);
 };
 
-// Before bus_start. Without a driver, interfaces are left alone.
+// A disk: who has it, and what its backend says of it once it is connected.
+struct vbd_offer {
+    unsigned id;
+    domid_t backend;
+};
+struct vbd_info {
+    uint64_t sectors; // of 512 bytes
+    uint32_t sector_size;
+    bool read_only, flush, discard;
+};
+
+struct vbd_ring {
+    grant_ref_t reference;
+    evtchn_port_t port;
+};
+
+// The disk driver. The guest has one disk: the one with the smallest number. As vif_driver.
+struct vbd_driver {
+    bool (*connect)(const struct vbd_offer *offer, struct vbd_ring *ring);
+    void (*connected)(const struct vbd_info *info);
+    void (*disconnect)(void);
+};
+
+// Before bus_start. Devices without a driver are left alone.
 void bus_drive_vif(const struct vif_driver *driver);
+void bus_drive_vbd(const struct vbd_driver *driver);
 
 // Looks for devices, and says that this guest can be asked to power off, reboot and suspend. At start, and after a suspend.
 void bus_start(void);
@@ -44,9 +68,14 @@ void bus_go_on(void);
 // Whenever something has happened, and before the guest sleeps: not every bus has an event for each of its changes.
 void bus_look(void);
 
+struct bus_drivers {
+    const struct vif_driver *vif; // NULL: none
+    const struct vbd_driver *vbd;
+};
+
 // A way to devices. Each is in a file of its own, and bus.c knows which is this guest's.
 struct bus {
-    bool (*start)(const struct vif_driver *vifs); // false: this guest has no such bus
+    bool (*start)(const struct bus_drivers *drivers); // false: this guest has no such bus
     void (*forget)(void);
     // NULL where there is nothing to do.
     void (*pause)(void);

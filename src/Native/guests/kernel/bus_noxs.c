@@ -17,13 +17,14 @@ struct device {
     struct noxs_entry entry; // type NOXS_NONE: we have none
     struct mapped control;
     evtchn_port_t port;
+    bool connected; // our state says so; never of sysctl
 };
 
-static const struct vif_driver *driver;
-static char control_pages[2][PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+static const struct bus_drivers *drivers;
+static char control_pages[3][PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static struct device sysctl = {.control = {.page = control_pages[0]}};
 static struct device vif = {.control = {.page = control_pages[1]}};
-static bool vif_connected; // our state says so
+static struct device vbd = {.control = {.page = control_pages[2]}};
 
 static const volatile struct noxs_page *device_page(void)
 {
@@ -125,28 +126,17 @@ static void sysctl_changed(void)
     }
 }
 
-// --- the interface ---
+// --- the interface and the disk ---
 
-static void disconnect(void)
-{
-    if (driver)
-        driver->disconnect();
-    vif_connected = false;
-}
-
-static void connect(void)
+static bool connect_vif(void)
 {
     volatile struct noxs_vif *const page = vif.control.page;
     struct vif_offer offer = {.id = vif.entry.id, .backend = vif.entry.backend};
     struct vif_rings rings;
-    if (vif_connected)
-        return;
     for (unsigned i = 0; i < sizeof offer.mac; i++)
         offer.mac[i] = page->mac[i];
-    if (!driver->connect(&offer, &rings)) {
-        say("vif %u: no memory or grants for its rings", offer.id);
-        return;
-    }
+    if (!drivers->vif->connect(&offer, &rings))
+        return false;
     page->queues = 1;
     page->transmit_ring = rings.transmit;
     page->receive_ring = rings.receive;
@@ -154,63 +144,129 @@ static void connect(void)
     page->receive_by_copy = 1;
     page->features = NOXS_VIF_RX_NOTIFY;
     page->control_ring = page->control_port = 0;
-    vif_connected = true;
-    tell(&vif, XenbusStateConnected);
+    return true;
 }
 
-static void vif_changed(void)
+static bool connect_vbd(void)
 {
-    listen(&vif);
-    switch (__atomic_load_n(&header_of(&vif)->backend, __ATOMIC_SEQ_CST)) {
+    static const char protocol[] = "x86_64-abi";
+    volatile struct noxs_vbd *const page = vbd.control.page;
+    const struct vbd_offer offer = {.id = vbd.entry.id, .backend = vbd.entry.backend};
+    struct vbd_ring ring;
+    if (!drivers->vbd->connect(&offer, &ring))
+        return false;
+    for (unsigned i = 0; i < sizeof protocol; i++)
+        page->protocol[i] = protocol[i];
+    page->features = 0;
+    page->rings = 1;
+    page->ring_pages_order = 0;
+    page->port = ring.port;
+    page->ring = ring.reference;
+    return true;
+}
+
+static void vbd_connected(void)
+{
+    const volatile struct noxs_vbd *const page = vbd.control.page;
+    const uint8_t features = page->backend_features;
+    const struct vbd_info info = {
+        .sectors = page->sectors,
+        .sector_size = (uint32_t)page->sector_size,
+        .read_only = page->mode == NOXS_VBD_READ_ONLY,
+        .flush = features & NOXS_VBD_FLUSH,
+        .discard = features & NOXS_VBD_DISCARD,
+    };
+    drivers->vbd->connected(&info);
+}
+
+static void connect(struct device *device)
+{
+    if (device->connected)
+        return;
+    if (!(device == &vif ? connect_vif() : connect_vbd())) {
+        say("device %u %u: no memory or grants for its rings", device->entry.type, device->entry.id);
+        return;
+    }
+    device->connected = true;
+    tell(device, XenbusStateConnected);
+}
+
+static void disconnect(struct device *device)
+{
+    if (device == &vif)
+        drivers->vif->disconnect();
+    else
+        drivers->vbd->disconnect();
+    device->connected = false;
+}
+
+static void changed(struct device *device)
+{
+    listen(device);
+    switch (__atomic_load_n(&header_of(device)->backend, __ATOMIC_SEQ_CST)) {
     case XenbusStateInitialising:
     case XenbusStateInitWait:
     case XenbusStateInitialised:
-        connect();
+        connect(device);
         break;
     case XenbusStateConnected:
         // With a new domain's page in hand, this is a backend that knows our rings already.
-        if (vif_connected)
-            driver->connected();
+        if (!device->connected)
+            connect(device);
+        else if (device == &vif)
+            drivers->vif->connected();
         else
-            connect();
+            vbd_connected();
         break;
     case XenbusStateClosing:
-        if (vif_connected)
-            tell(&vif, XenbusStateClosed);
+        if (device->connected)
+            tell(device, XenbusStateClosed);
         break;
     case XenbusStateClosed:
-        disconnect();
+        disconnect(device);
         break;
     default:
         break;
     }
 }
 
+static void vif_changed(void)
+{
+    changed(&vif);
+}
+
+static void vbd_changed(void)
+{
+    changed(&vbd);
+}
+
 // --- the bus ---
 
 // Backends come and go as the page says: after a suspend, and when whoever has them was restarted.
-static void look(void)
+static void look_for(struct device *device, enum noxs_type type, void (*on_change)(void))
 {
-    struct noxs_entry entry = find(NOXS_SYSCTL);
-    if (!is_same(&entry, &sysctl.entry)) {
-        let_go(&sysctl);
-        if (entry.type != NOXS_NONE)
-            take(&sysctl, &entry, sysctl_changed);
-    }
-    if (!driver)
+    const struct noxs_entry entry = find(type);
+    if (is_same(&entry, &device->entry))
         return;
-    entry = find(NOXS_VIF);
-    if (!is_same(&entry, &vif.entry)) {
-        disconnect();
-        let_go(&vif);
-        if (entry.type != NOXS_NONE)
-            take(&vif, &entry, vif_changed);
-    }
+    if (device != &sysctl)
+        disconnect(device);
+    let_go(device);
+    if (entry.type != NOXS_NONE)
+        take(device, &entry, on_change);
 }
 
-static bool start(const struct vif_driver *vifs)
+static void look(void)
 {
-    driver = vifs;
+    look_for(&sysctl, NOXS_SYSCTL, sysctl_changed);
+    if (drivers->vif)
+        look_for(&vif, NOXS_VIF, vif_changed);
+    if (drivers->vbd)
+        look_for(&vbd, NOXS_VBD, vbd_changed);
+}
+
+static bool start(const struct bus_drivers *the_drivers)
+{
+    drivers = the_drivers;
     if (!device_page())
         return false;
     look();
@@ -224,13 +280,14 @@ static void pause(void)
         tell(&sysctl, XenbusStateClosed);
     grants_unmap(&sysctl.control);
     grants_unmap(&vif.control);
+    grants_unmap(&vbd.control);
 }
 
 static void forget(void)
 {
-    sysctl.port = vif.port = 0;
-    sysctl.entry.type = vif.entry.type = NOXS_NONE;
-    vif_connected = false;
+    sysctl.port = vif.port = vbd.port = 0;
+    sysctl.entry.type = vif.entry.type = vbd.entry.type = NOXS_NONE;
+    vif.connected = vbd.connected = false;
 }
 
 static void take_back(struct device *device)
@@ -250,6 +307,7 @@ static void go_on(void)
     if (sysctl.control.is_there)
         tell(&sysctl, XenbusStateInitialising);
     take_back(&vif);
+    take_back(&vbd);
 }
 
 const struct bus noxs_bus = {.start = start, .forget = forget, .pause = pause, .go_on = go_on, .look = look};

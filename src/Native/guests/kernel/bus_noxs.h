@@ -2,6 +2,7 @@
 // is laid out as C lays it out on x86-64 (docs/noxs.md).
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define NOXS_TAG "noxsPAGE" // the last bytes of the device page
@@ -53,5 +54,25 @@ struct noxs_vif {
     char bridge[16];
 };
 
+enum { NOXS_VBD_FLUSH = 4, NOXS_VBD_DISCARD = 8, NOXS_VBD_READ_ONLY = 1 };
+
+struct noxs_vbd {
+    struct noxs_header header;
+    uint16_t most_indirect_segments;
+    uint8_t backend_features; // NOXS_VBD_FLUSH, NOXS_VBD_DISCARD
+    uint32_t major, minor, type;
+    uint32_t mode; // NOXS_VBD_READ_ONLY or not
+    uint32_t info;
+    uint64_t sectors; // of 512 bytes
+    uint64_t sector_size, physical_sector_size;
+    int32_t discard, discard_granularity, discard_alignment, discard_secure;
+    uint8_t features;
+    char protocol[64];
+    int32_t most_rings, most_ring_pages_order, rings, ring_pages_order;
+    uint32_t port, ring; // of the first ring
+};
+
 _Static_assert(sizeof(struct noxs_page) == 648, "the device page");
-_Static_assert(sizeof(struct noxs_sysctl) == 24 && sizeof(struct noxs_vif) == 96, "the control pages");
+_Static_assert(sizeof(struct noxs_sysctl) == 24 && sizeof(struct noxs_vif) == 96 && offsetof(struct noxs_vbd, sectors) == 48 &&
+                   offsetof(struct noxs_vbd, protocol) == 89 && offsetof(struct noxs_vbd, port) == 172,
+               "the control pages");
