@@ -1,3 +1,5 @@
+using LightVM.Linux;
+
 namespace LightVM.Host.Noxs;
 
 /// <summary>Something that may take long.</summary>
@@ -13,59 +15,67 @@ internal interface IDiskThreads
 }
 
 /// <summary>
-/// Threads that wait for disks, as many as are needed at once. Threads, and no requests that the kernel keeps by itself: when a daemon is
+/// Threads that wait for disks, as many as were needed at once. Threads, and no requests that the kernel keeps by itself: when a daemon is
 /// killed, its process is not gone before its last write is, and the next daemon cannot be overtaken by it.
 /// </summary>
-internal sealed class DiskThreads : IDiskThreads
+internal sealed unsafe class DiskThreads : IDiskThreads
 {
     /// <summary>At once. One guest has a few of them at most.</summary>
     private const int Most = 64;
 
-    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(10);
+    private const int OneEach = 1; // EFD_SEMAPHORE
 
     private readonly object _lock = new();
     private readonly Queue<IDiskWork> _waiting = [];
+
+    /// <summary>What idle threads read from. Who is woken by a monitor finds it taken by whoever woke him, and sleeps again.</summary>
+    private readonly int _wake = Libc.EventFile(0, OneEach | Libc.OpenCloseOnExec);
+
     private int _threads;
     private int _idle;
 
     public void Add(IDiskWork work)
     {
+        var isMore = false;
         lock (_lock)
         {
             _waiting.Enqueue(work);
-            if (_idle >= _waiting.Count || _threads == Most)
+            if (_waiting.Count > _idle && _threads < Most)
             {
-                Monitor.Pulse(_lock);
-                return;
+                _threads++;
+                isMore = true;
             }
-
-            _threads++;
         }
 
-        new Thread(Run, maxStackSize: 256 * 1024) { IsBackground = true, Name = "disk" }.Start();
+        if (isMore)
+        {
+            new Thread(Run, maxStackSize: 256 * 1024) { IsBackground = true, Name = "disk" }.Start();
+        }
+        else
+        {
+            ulong one = 1;
+            _ = Libc.Write(_wake, (byte*)&one, sizeof(ulong));
+        }
     }
 
     private void Run()
     {
-        while (Next() is { } work) work.Do();
+        while (true) Next().Do();
     }
 
-    /// <summary>Null after a while without work, for which nobody need be there.</summary>
-    private IDiskWork? Next()
+    private IDiskWork Next()
     {
-        lock (_lock)
+        while (true)
         {
-            while (_waiting.Count == 0)
+            lock (_lock)
             {
+                if (_waiting.TryDequeue(out var work)) return work;
                 _idle++;
-                var isWoken = Monitor.Wait(_lock, Rest);
-                _idle--;
-                if (isWoken || _waiting.Count > 0) continue;
-                _threads--;
-                return null;
             }
 
-            return _waiting.Dequeue();
+            ulong one;
+            _ = Libc.Read(_wake, (byte*)&one, sizeof(ulong));
+            lock (_lock) _idle--;
         }
     }
 }

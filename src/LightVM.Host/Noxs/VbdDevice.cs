@@ -19,10 +19,10 @@ internal sealed unsafe class VbdDevice : ControlledDevice
     /// <summary>Of a ring of one page.</summary>
     public const int Slots = 32;
 
-    /// <summary>What one disk has under way at once, so that one that hangs leaves threads for the others.</summary>
-    private const int MostRunning = 4;
+    /// <summary>Threads that one disk has at once, so that one that hangs leaves some for the others.</summary>
+    private const int MostRunning = 8;
 
-    /// <summary>Requests that are read or written in one go, where they follow each other.</summary>
+    /// <summary>Requests that one thread does before it tells of them; read and written in one go, where they follow each other.</summary>
     private const int MostJoined = 8;
 
     /// <summary>How often it may take requests before others have their turn.</summary>
@@ -250,13 +250,9 @@ internal sealed unsafe class VbdDevice : ControlledDevice
     {
         while (_running < MostRunning && _waiting.TryDequeue(out var first))
         {
+            // What waits is shared out: to tell of several at once costs no more than to tell of one.
             var last = first;
-            for (var count = 1; first.HasData && count < MostJoined && _waiting.TryPeek(out var next) && next.Operation == first.Operation && next.Sector == last.Sector + last.Sectors; count++)
-            {
-                last.Joined = next;
-                last = _waiting.Dequeue();
-            }
-
+            for (var share = Math.Min(MostJoined, 1 + _waiting.Count / MostRunning); share > 1 && _waiting.TryDequeue(out var next); share--) last = last.Joined = next;
             _running++;
             _threads.Add(new Work(this, first, _requests!));
         }
@@ -353,55 +349,59 @@ internal sealed unsafe class VbdDevice : ControlledDevice
         if (_running == 0) _disk?.Close();
     }
 
-    /// <summary>On a thread of its own, without the worker's lock.</summary>
-    private short Do(VbdRequest first)
+    /// <summary>Does requests from one on, as far as they are one transfer; gives the next. On a thread of its own, without the worker's lock.</summary>
+    private VbdRequest? Do(VbdRequest first)
     {
-        var offset = (long)first.Sector * VbdRequest.SectorSize;
-        var errno = first.Operation switch
+        Span<SystemCalls.Piece> pieces = stackalloc SystemCalls.Piece[MostJoined];
+        var (count, last) = (0, first);
+        pieces[count++] = PieceOf(first);
+        while (first.HasData && last.Joined is { } next && next.Operation == first.Operation && next.Sector == last.Sector + last.Sectors)
         {
+            last = next;
+            pieces[count++] = PieceOf(last);
+        }
+
+        var end = last.Joined;
+        var errno = Do(first, pieces[..count]);
+        for (var each = first; each != end; each = each!.Joined)
+        {
+            // Of several that failed it is to be found which it was.
+            Span<SystemCalls.Piece> one = [PieceOf(each!)];
+            each!.Status = StatusOf(each, errno == 0 || count == 1 ? errno : Do(each, one));
+        }
+
+        return end;
+    }
+
+    private int Do(VbdRequest request, Span<SystemCalls.Piece> pieces)
+    {
+        var offset = (long)request.Sector * VbdRequest.SectorSize;
+        return request.Operation switch
+        {
+            DiskOperation.Read => _disk!.Read(pieces, offset),
+            DiskOperation.Write => _disk!.Write(pieces, offset),
             DiskOperation.Flush => _disk!.Flush(),
-            DiskOperation.Discard => _disk!.Discard(offset, (long)first.Sectors * VbdRequest.SectorSize),
-            _ => Transfer(first, offset),
+            _ => _disk!.Discard(offset, (long)request.Sectors * VbdRequest.SectorSize),
         };
+    }
+
+    private short StatusOf(VbdRequest request, int errno)
+    {
         if (errno == 0) return VbdRequest.Okay;
-        if (first.Operation == DiskOperation.Discard && errno == ErrnoText.EOPNOTSUPP) return VbdRequest.NotSupported;
-        lock (Worker.Lock) Complain($"{first.Operation.ToString().ToLowerInvariant()} at sector {first.Sector} of '{_disk!.Path}' failed: {ErrnoText.Describe(errno)}");
+        if (request.Operation == DiskOperation.Discard && errno == ErrnoText.EOPNOTSUPP) return VbdRequest.NotSupported;
+        lock (Worker.Lock) Complain($"{request.Operation.ToString().ToLowerInvariant()} at sector {request.Sector} of '{_disk!.Path}' failed: {ErrnoText.Describe(errno)}");
         return VbdRequest.Error;
     }
 
-    private int Transfer(VbdRequest first, long offset)
-    {
-        Span<SystemCalls.Piece> pieces = stackalloc SystemCalls.Piece[MostJoined];
-        var count = 0;
-        for (var each = first; each is not null; each = each.Joined) pieces[count++] = new SystemCalls.Piece { Start = (byte*)each.Buffer, Length = (nuint)each.Length };
-        return first.Operation == DiskOperation.Read ? _disk!.Read(pieces[..count], offset) : _disk!.Write(pieces[..count], offset);
-    }
+    private static SystemCalls.Piece PieceOf(VbdRequest request) => new() { Start = (byte*)request.Buffer, Length = request.HasData ? (nuint)request.Length : 0 };
 
-    /// <summary>Requests that are done in one go.</summary>
+    /// <summary>Requests that one thread does.</summary>
     private sealed class Work(VbdDevice device, VbdRequest first, VbdRequest[] requests) : IDiskWork
     {
         public void Do()
         {
-            var status = device.Do(first);
-            if (status != VbdRequest.Okay && first.Joined is not null) DoEach();
-            else
-            {
-                for (var each = first; each is not null; each = each.Joined) each.Status = status;
-            }
-
+            for (var next = first; next is not null;) next = device.Do(next);
             device.Finish(first, requests);
-        }
-
-        /// <summary>Which of them it was.</summary>
-        private void DoEach()
-        {
-            for (var each = first; each is not null; each = each.Joined)
-            {
-                var next = each.Joined;
-                each.Joined = null;
-                each.Status = device.Do(each);
-                each.Joined = next;
-            }
         }
     }
 

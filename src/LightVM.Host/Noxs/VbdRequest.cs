@@ -51,7 +51,7 @@ internal sealed class VbdRequest
     /// <summary>Where its data is; zero for none.</summary>
     public IntPtr Buffer { get; set; }
 
-    /// <summary>What is done together with it: the next request, which goes on where this one ends.</summary>
+    /// <summary>The next of those that one thread does.</summary>
     public VbdRequest? Joined { get; set; }
 
     public int Length => (int)Sectors * SectorSize;

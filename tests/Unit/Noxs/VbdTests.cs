@@ -106,10 +106,12 @@ public sealed unsafe class VbdTests : IDisposable
         Assert.Contains("write at sector 16", _machine.Messages.ToString(), StringComparison.Ordinal);
         _disk.Bad.Clear();
         _disk.Done.Clear();
-        for (ulong i = 0; i < 8; i++) _guest.Ask(DiskOperation.Read, i, i * 8, (uint)i);
+        // Shared out among eight threads.
+        for (ulong i = 0; i < 32; i++) _guest.Ask(DiskOperation.Read, i, i * 8, (uint)i);
         _guest.Tell();
         _machine.Settle();
-        Assert.Equal([('r', 0, 8 * 4096)], _disk.Done);
+        Assert.Equal((0, 32 * 4096), (_disk.Done[0].Offset, _disk.Done.Sum(done => done.Length)));
+        Assert.InRange(_disk.Done.Count, 4, 16);
         Assert.All(_guest.Take(), answer => Assert.Equal(0, answer.Status));
     }
 
