@@ -48,4 +48,5 @@ fi
 if [[ $noxs_others && ${lightvm[*]} ]]; then
   "$here/LightVM.Bench" noxs "${arguments[@]:2}" --guests "$build/guests" --others "$noxs_others" --samples "$((samples / 2))" \
     --process-samples "$(((process_samples + 1) / 2))" --blocks 3 "${lightvm[@]}"
+  "$here/LightVM.Bench" disks "${arguments[@]:4}" --guests "$build/guests" "${lightvm[@]}"
 fi

@@ -41,7 +41,7 @@ var pools = new Command("pools", "Guests made of shells on the Xen that runs her
 pools.SetAction(arguments => new PoolsSuite(
     OptionsOf(arguments), arguments.GetRequiredValue(folder).FullName, arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
 
-var guests = new Option<DirectoryInfo>("--guests") { Description = "The folder of the guests timecost, which says a line when it is up, and template, which sends back what comes", Required = true };
+var guests = new Option<DirectoryInfo>("--guests") { Description = "The folder of the guests timecost, which says a line when it is up, template, which sends back what comes, and disk", Required = true };
 var address = new Option<string>("--address") { Description = "An address for template, with its bits, that is reached by the bridge", DefaultValueFactory = _ => "192.168.77.90/24" };
 var noxs = new Command("noxs", "Guests without a store on the Xen that runs here") { guests, address, others, baseline, processSamples, blocks, pause, daemon, bridge };
 noxs.SetAction(arguments => new NoxsSuite(
@@ -51,6 +51,9 @@ noxs.SetAction(arguments => new NoxsSuite(
     arguments.GetRequiredValue(bridge),
     arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
 
+var disks = new Command("disks", "What goes through a guest's disk, by the store and without one, on the Xen that runs here") { guests, daemon };
+disks.SetAction(arguments => new DisksSuite(GuestIn(arguments, "disk"), arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
+
 var simulated = new Command("simulated", "Listing 1,000 simulated domains");
 simulated.SetAction(arguments => SimulatedSuite.Run(arguments.GetValue(samples), arguments.GetRequiredValue(output)));
 
@@ -58,7 +61,7 @@ var starts = new Command("starts", "Starts of processes; not to be run under emu
 starts.SetAction(arguments => StartSuite.Run(
     arguments.GetValue(lightvm)?.FullName, arguments.GetValue(pwsh)?.FullName, arguments.GetRequiredValue(module), arguments.GetValue(samples), arguments.GetRequiredValue(output)));
 
-foreach (var suite in new[] { xen, devices, images, pools, noxs, moves, simulated, starts }) root.Subcommands.Add(suite);
+foreach (var suite in new[] { xen, devices, images, pools, noxs, disks, moves, simulated, starts }) root.Subcommands.Add(suite);
 return root.Parse(args).Invoke();
 
 SuiteOptions OptionsOf(ParseResult arguments) => new()

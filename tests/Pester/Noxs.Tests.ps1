@@ -40,6 +40,35 @@ Describe 'A domain without a store' {
         $domain | Get-LvmNetworkAdapter | Should -BeNullOrEmpty
     }
 
+    It 'has the disk that it was made with, alone or with others who only read it' {
+        $image = Join-Path $TestDrive 'disk.img'
+        [IO.File]::WriteAllBytes($image, [byte[]]::new(1MB))
+        $disk = @{ Target = $image; Type = 'File'; VirtualDevice = 'xvda' }
+        $domain = New-LvmDomain -Name (Get-TestName a) @noxs -Vbd $disk
+        $found = $domain | Get-LvmDisk
+        $found.Target | Should -Be $image
+        $found.VirtualDevice | Should -Be 'xvda'
+        New-LvmDomain -Name (Get-TestName b) @noxs -Vbd ($disk + @{ Access = 'ReadOnly' }) -ErrorAction SilentlyContinue -ErrorVariable problem | Should -BeNullOrEmpty
+        $problem | Get-ErrorId | Should -Be 'DiskInUse'
+        Add-LvmDisk (Get-TestName a) $image xvdb -ErrorAction SilentlyContinue -ErrorVariable problem
+        $problem | Get-ErrorId | Should -Be 'DeviceUnsupported'
+        $found | Remove-LvmDisk -Confirm:$false
+        $domain | Get-LvmDisk | Should -BeNullOrEmpty
+        Remove-LvmDomain (Get-TestName a) -Force
+
+        'a', 'b' | ForEach-Object { New-LvmDomain -Name (Get-TestName $_) @noxs -Vbd ($disk + @{ Access = 'ReadOnly' }) } | Get-LvmDisk | Should -HaveCount 2
+    }
+
+    It 'is refused a disk that there is not, and nothing is left' {
+        foreach ($case in @{ Target = '/nowhere/disk.img'; Id = 'DiskNotFound' }, @{ Target = "$TestDrive"; Id = 'DiskInvalid' }) {
+            New-LvmDomain -Name (Get-TestName a) @noxs -Vbd @{ Target = $case.Target; Type = 'File'; VirtualDevice = 'xvda' } -ErrorAction SilentlyContinue -ErrorVariable problem |
+                Should -BeNullOrEmpty
+            $problem | Get-ErrorId | Should -Be $case.Id
+        }
+
+        Get-LvmDomain (Get-TestName '*') | Should -BeNullOrEmpty
+    }
+
     It 'shares neither its name nor an address with another, and both are free when it is gone' {
         $vif = @{ Bridge = 'xenbr0'; Mac = '00:16:3e:7f:00:01' }
         $null = New-LvmDomain -Name (Get-TestName a) @noxs -Vif $vif
