@@ -36,4 +36,7 @@ internal interface INoxsBackend : IDisposable
 
     /// <summary>Asks a guest by its sysctl device, and does not wait for what it does. Errors: DeviceNotFound where it has none.</summary>
     void RequestClose(ushort domain, CloseRequest request);
+
+    /// <summary>Takes back what a guest was asked; false where it has seen it, was not asked, or the backend cannot do that.</summary>
+    bool WithdrawRequest(ushort domain);
 }

@@ -93,6 +93,13 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
         Call(NoxsCalls.GuestClose, ref argument, DeviceType.Sysctl, domain, null);
     }
 
+    public bool WithdrawRequest(ushort domain)
+    {
+        var argument = new CloseArgument { Domain = domain };
+        var errno = TryCall(NoxsCalls.Withdraw, ref argument);
+        return errno is 0 or ErrnoText.ENOENT or ErrnoText.ENOTTY ? errno == 0 : throw Failure(errno, DeviceType.Sysctl, domain, null);
+    }
+
     public void Dispose()
     {
         lock (_lock)

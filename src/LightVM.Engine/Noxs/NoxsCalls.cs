@@ -45,6 +45,9 @@ internal static class NoxsCalls
     /// <summary>How far a domain's devices of a type are.</summary>
     public const uint States = 0x10c5042;
 
+    /// <summary>Takes back what a guest was asked; ENOENT where it has seen it, or there is nothing. The argument is that of <see cref="GuestClose"/>, without a request.</summary>
+    public const uint Withdraw = 0x085043;
+
     /// <summary>Devices that can be made in one call: as many as a device page has room for, and a console.</summary>
     public const int MostAtOnce = DevicePage.MaxDevices + 1;
 
@@ -56,7 +59,7 @@ internal static class NoxsCalls
     public static bool IsCreateMany(uint call) => (call & 0xc000ffff) == CreateManyNumber && SizeOf(call) % Unsafe.SizeOf<CreateArgument>() == 0;
 
     /// <summary>Whether it is any of them.</summary>
-    public static bool Has(uint call) => call is Create or Destroy or List or Query or GuestClose or DestroyAll or States || IsCreateMany(call);
+    public static bool Has(uint call) => call is Create or Destroy or List or Query or GuestClose or DestroyAll or States or Withdraw || IsCreateMany(call);
 
     /// <summary>Bytes of a call's argument (_IOC_SIZE).</summary>
     public static int SizeOf(uint call) => (int)((call >> 16) & 0x3fff);

@@ -73,8 +73,7 @@ internal sealed class NoxsDeviceBus(IDeviceBus store, NoxsDomains noxs, Func<boo
         }
     }
 
-    // Once the guest is told, it is told.
-    public bool WithdrawRequest(DomainKey domain) => !IsNoxs(domain) && store.WithdrawRequest(domain);
+    public bool WithdrawRequest(DomainKey domain) => IsNoxs(domain) ? noxs.Backend.WithdrawRequest((ushort)domain.Id) : store.WithdrawRequest(domain);
 
     public IAddressWatch WatchAddresses(IReadOnlyCollection<DomainKey> domains) => !domains.Any(IsNoxs)
         ? store.WatchAddresses(domains)

@@ -89,6 +89,16 @@ internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
         }
     }
 
+    public bool WithdrawRequest(ushort domain)
+    {
+        lock (machine.Lock)
+        {
+            if (machine.Find(domain) is not { Asked: not null } asked) return false;
+            asked.Asked = null;
+            return true;
+        }
+    }
+
     public void Dispose()
     {
         // Nothing is held.

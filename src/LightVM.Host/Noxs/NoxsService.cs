@@ -54,6 +54,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
                 NoxsCalls.List when argument.Length == Unsafe.SizeOf<ListArgument>() => List(ref MemoryMarshal.AsRef<ListArgument>(argument)),
                 NoxsCalls.States when argument.Length == Unsafe.SizeOf<StatesArgument>() => States(ref MemoryMarshal.AsRef<StatesArgument>(argument)),
                 NoxsCalls.Query when argument.Length == Unsafe.SizeOf<QueryArgument>() => Query(ref MemoryMarshal.AsRef<QueryArgument>(argument)),
+                NoxsCalls.Withdraw when argument.Length == Unsafe.SizeOf<CloseArgument>() => Withdraw(in MemoryMarshal.AsRef<CloseArgument>(argument)),
                 NoxsCalls.GuestClose when argument.Length == Unsafe.SizeOf<CloseArgument>() => Close(in MemoryMarshal.AsRef<CloseArgument>(argument)),
                 _ => ErrnoText.ENOTTY,
             };
@@ -427,6 +428,16 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
             if (!_guests.TryGetValue(argument.Domain, out var guest) || guest.Find(DeviceType.Sysctl, 0) is not SysctlDevice sysctl) return ErrnoText.ENOENT;
             lock (guest.Worker.Lock) sysctl.Request(argument.Request);
             return 0;
+        }
+    }
+
+    private int Withdraw(in CloseArgument argument)
+    {
+        if (!IsDomain(argument.Domain)) return ErrnoText.EINVAL;
+        lock (_lock)
+        {
+            if (!_guests.TryGetValue(argument.Domain, out var guest) || guest.Find(DeviceType.Sysctl, 0) is not SysctlDevice sysctl) return ErrnoText.ENOENT;
+            lock (guest.Worker.Lock) return sysctl.Withdraw() ? 0 : ErrnoText.ENOENT;
         }
     }
 

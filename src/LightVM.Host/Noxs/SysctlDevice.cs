@@ -30,6 +30,9 @@ internal sealed unsafe class SysctlDevice(IWorker worker, ushort domain, DaemonL
         Left?.Invoke();
     }
 
+    /// <summary>Takes a request back; false where the guest has seen it, or there is none.</summary>
+    public bool Withdraw() => Interlocked.Exchange(ref *(byte*)&Page->Request, 0) != 0;
+
     public override void OnPort(uint port)
     {
         base.OnPort(port);

@@ -14,6 +14,9 @@ internal sealed unsafe class Tap : ITap
     private const nuint SetPersistent = 0x400454cb;
     private const short IsTap = 2;
     private const short NoInformation = 0x1000;
+    private const short WithHeader = 0x4000; // a struct virtio_net_hdr in front of each frame
+    private const nuint SetOffload = 0x400454d0;
+    private const nuint Checksums = 1; // TUN_F_CSUM
     private const int EIO = 5;
 
     private readonly int _file;
@@ -30,7 +33,7 @@ internal sealed unsafe class Tap : ITap
     {
         var file = Libc.Open("/dev/net/tun", Libc.OpenReadWrite | Libc.OpenNonBlocking | Libc.OpenCloseOnExec);
         if (file < 0) throw Failure("'/dev/net/tun' cannot be opened", Marshal.GetLastPInvokeError());
-        var request = new Request { Flags = IsTap | NoInformation };
+        var request = new Request { Flags = IsTap | NoInformation | WithHeader };
         Encoding.ASCII.GetBytes(name, new Span<byte>(request.Name, 15));
         if (SystemCalls.Control(file, SetInterface, &request) == 0 && SystemCalls.Control(file, SetPersistent, (void*)1) == 0) return new Tap(file);
         var errno = Marshal.GetLastPInvokeError();
@@ -60,23 +63,57 @@ internal sealed unsafe class Tap : ITap
     public static IEnumerable<string> OfGuests() =>
         Directory.EnumerateDirectories(Folder).Select(folder => Path.GetFileName(folder)).Where(name => name.StartsWith("vif", StringComparison.Ordinal) && Exists(name)).ToList();
 
-    public int Read(byte* buffer, int size)
+    public void LeaveChecksums(bool mayBeLeft) => _ = SystemCalls.Control(_file, SetOffload, (void*)(mayBeLeft ? Checksums : 0));
+
+    public int Read(byte* frame, int size, out bool isBlank)
     {
+        var header = (Header*)(frame - sizeof(Header));
+        isBlank = false;
         while (true)
         {
-            var count = Libc.Read(_file, buffer, (nuint)size);
-            if (count > 0) return (int)count;
+            var count = Libc.Read(_file, (byte*)header, (nuint)(sizeof(Header) + size));
+            if (count > sizeof(Header))
+            {
+                isBlank = (header->Flags & Header.NeedsChecksum) != 0;
+                return (int)count - sizeof(Header);
+            }
+
             var errno = count == 0 ? EIO : Marshal.GetLastPInvokeError();
             if (errno == Libc.EAGAIN) return 0;
             if (errno != Libc.EINTR) return -errno;
         }
     }
 
-    public void Write(byte* frame, int length) => _ = Libc.Write(_file, frame, (nuint)length);
+    public void Write(byte* frame, int length, bool isBlank)
+    {
+        var header = (Header*)(frame - sizeof(Header));
+        *header = default;
+        if (isBlank)
+        {
+            if (!TransportChecksum.TryPrepare(new Span<byte>(frame, length), out var start, out var offset)) return;
+            (header->Flags, header->ChecksumStart, header->ChecksumOffset) = (Header.NeedsChecksum, start, offset);
+        }
+
+        _ = Libc.Write(_file, (byte*)header, (nuint)(sizeof(Header) + length));
+    }
 
     public void Close() => _ = Libc.Close(_file);
 
     private static LvmException Failure(string problem, int errno) => new(ErrorIds.DeviceFailure, problem) { Errno = errno };
+
+    /// <summary>struct virtio_net_hdr.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Header
+    {
+        public const byte NeedsChecksum = 1;
+
+        public byte Flags;
+        public byte SegmentationType;
+        public ushort Length;
+        public ushort SegmentSize;
+        public ushort ChecksumStart;
+        public ushort ChecksumOffset;
+    }
 
     /// <summary>struct ifreq.</summary>
     [StructLayout(LayoutKind.Sequential, Size = 40)]

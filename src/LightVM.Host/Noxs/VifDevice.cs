@@ -16,6 +16,7 @@ internal sealed unsafe class VifDevice : ControlledDevice
     private const int ReceiveSlot = 8; // u16 id, u16 padding, u32 grant; the response u16 id, u16 offset, u16 flags, s16 status
 
     private const ushort ChecksumBlank = 1;
+    private const ushort BlankAndValid = 1 | 2; // of a response: the checksum is not there, and need not be looked at
     private const ushort MoreData = 4;
     private const ushort ExtraInfo = 8;
     private const short Okay = 0;
@@ -33,6 +34,7 @@ internal sealed unsafe class VifDevice : ControlledDevice
     private ulong _watch;
     private bool _wanted;
     private bool _isConnected;
+    private bool _takesBlank;
     private IntPtr _transmitPage;
     private IntPtr _receivePage;
     private BackRing _transmit;
@@ -122,7 +124,7 @@ internal sealed unsafe class VifDevice : ControlledDevice
     protected override void Fill()
     {
         Page->VifId = (int)Id;
-        Page->BackendFeatures = VifBackendFeatures.ReceiveCopy | VifBackendFeatures.NoChecksumOffload | VifBackendFeatures.SplitEventChannels;
+        Page->BackendFeatures = VifBackendFeatures.ReceiveCopy | VifBackendFeatures.SplitEventChannels;
         Page->MaxQueues = 1;
         Page->Mac = _settings.Mac;
         Page->Address = _settings.Address;
@@ -160,6 +162,8 @@ internal sealed unsafe class VifDevice : ControlledDevice
         }
 
         _isConnected = true;
+        _takesBlank = ((VifFrontendFeatures)Volatile.Read(ref *(ushort*)&Page->FrontendFeatures) & VifFrontendFeatures.NoChecksumOffload) == 0;
+        _tap.LeaveChecksums(_takesBlank);
         Changed?.Invoke();
         ResumeReceiving();
         Worker.Again(this); // whatever waits in the rings
@@ -232,8 +236,8 @@ internal sealed unsafe class VifDevice : ControlledDevice
                 return false;
             }
 
-            // Half a header is no frame, and a checksum that is left to others was not offered.
-            if (size < ShortestFrame || (flags & ChecksumBlank) != 0) continue;
+            if (size < ShortestFrame) continue; // half a header is no frame
+            _frames.IsBlank[i] = (flags & ChecksumBlank) != 0;
             _frames.CopyOf[i] = copies;
             _frames.Copies[copies++] = new GrantCopy
             {
@@ -251,7 +255,7 @@ internal sealed unsafe class VifDevice : ControlledDevice
             ref readonly var copy = ref _frames.Copies[_frames.CopyOf[i]];
             if (copy.Status == 0)
             {
-                _tap!.Write(_frames[i], copy.Length);
+                _tap!.Write(_frames[i], copy.Length, _frames.IsBlank[i]);
                 _frames.Results[i] = Okay;
             }
             else if (!Doubt(i))
@@ -298,7 +302,7 @@ internal sealed unsafe class VifDevice : ControlledDevice
         var count = 0;
         for (; count < Math.Min(room, NetFrames.Count); count++)
         {
-            var length = _tap!.Read(_frames[count], DevicePage.Size);
+            var length = _tap!.Read(_frames[count], DevicePage.Size, out _frames.IsBlank[count]);
             if (length < 0)
             {
                 LoseTap();
@@ -314,7 +318,8 @@ internal sealed unsafe class VifDevice : ControlledDevice
                 Source = (ulong)_frames[count],
                 Destination = GrantCopy.GuestPlace(Domain, (uint)(request >> 32), 0),
                 // What fills the room need not be all of it: a guest gets no half frames. (An error of length 0 below.)
-                Length = (ushort)(length < DevicePage.Size ? length : 0),
+                // Nor frames without a checksum that wants one: it was another guest's that such a frame has waited for.
+                Length = (ushort)(length < DevicePage.Size && (_takesBlank || !_frames.IsBlank[count]) ? length : 0),
                 Flags = GrantCopy.ToGuest,
             };
         }
@@ -335,7 +340,7 @@ internal sealed unsafe class VifDevice : ControlledDevice
             var isGood = _frames.Copies[i].Status == 0 && _frames.Copies[i].Length > 0;
             ((ushort*)response)[0] = _frames.Ids[i];
             ((ushort*)response)[1] = 0;
-            ((ushort*)response)[2] = 0;
+            ((ushort*)response)[2] = _frames.IsBlank[i] ? BlankAndValid : (ushort)0;
             ((short*)response)[3] = isGood ? (short)_frames.Copies[i].Length : Error;
         }
 

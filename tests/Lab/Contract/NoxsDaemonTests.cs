@@ -40,6 +40,8 @@ public sealed class NoxsDaemonTests : IDisposable
         Assert.Equal(("00:16:3e:00:00:01", Bridge), (_backend.QueryVif(domain, 2).MacText(), _backend.QueryVif(domain, 2).BridgeText()));
         Assert.Equal(SideState.InitialisingWait, _backend.States(DeviceType.Vif, domain)[2]);
         _backend.RequestClose(domain, CloseRequest.PowerOff);
+        Assert.True(_backend.WithdrawRequest(domain)); // nobody has seen it: there is no guest
+        Assert.False(_backend.WithdrawRequest(domain));
         AssertEventually(() => Directory.Exists($"/sys/class/net/vif{domain}.2/brport"), "it is on its bridge");
 
         AssertFails(ErrorIds.DeviceIdTaken, () => Create(CreateArgument.Sysctl(domain)));

@@ -314,8 +314,19 @@ internal sealed unsafe class MemoryTap(int file) : ITap
 
     public bool IsClosed { get; private set; }
 
-    public int Read(byte* buffer, int size)
+    /// <summary>Whether frames for the guest may come without checksums, and whether they do.</summary>
+    public bool MayBeBlank { get; private set; }
+
+    public bool IsBlank { get; set; }
+
+    /// <summary>Which of the frames that were sent have no checksum.</summary>
+    public List<bool> Blank { get; } = [];
+
+    public void LeaveChecksums(bool mayBeLeft) => MayBeBlank = mayBeLeft;
+
+    public int Read(byte* buffer, int size, out bool isBlank)
     {
+        isBlank = IsBlank;
         Assert.False(IsClosed);
         if (!ToGuest.TryDequeue(out var frame)) return 0;
         var length = Math.Min(frame.Length, size);
@@ -323,9 +334,10 @@ internal sealed unsafe class MemoryTap(int file) : ITap
         return length;
     }
 
-    public void Write(byte* frame, int length)
+    public void Write(byte* frame, int length, bool isBlank)
     {
         Assert.False(IsClosed);
+        Blank.Add(isBlank);
         FromGuest.Add(new ReadOnlySpan<byte>(frame, length).ToArray());
     }
 

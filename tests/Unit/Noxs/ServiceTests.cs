@@ -83,6 +83,28 @@ public sealed unsafe class ServiceTests : IDisposable
     }
 
     [Fact]
+    public void A_request_is_taken_back_as_long_as_the_guest_has_not_seen_it()
+    {
+        var page = (SysctlPage*)_machine.Shared[Service.Sysctl().Grant].Address;
+        Assert.Equal(ErrnoText.ENOENT, Withdraw()); // it was asked nothing
+        Assert.Equal(0, Service.Close(CloseRequest.PowerOff));
+        Assert.Equal(SysctlBits.PowerOff, page->Request);
+        Assert.Equal(0, Withdraw());
+        Assert.Equal(default, page->Request);
+        Assert.Equal(0, Service.Close(CloseRequest.Reboot));
+        page->Request = default; // it takes it away when it sees it
+        Assert.Equal(ErrnoText.ENOENT, Withdraw());
+        Assert.Equal(ErrnoText.ENOENT, Withdraw(8));
+        Assert.Equal(ErrnoText.EINVAL, Withdraw(0));
+
+        int Withdraw(ushort domain = 7)
+        {
+            var argument = new CloseArgument { Domain = domain };
+            return Service.Do(NoxsCalls.Withdraw, ref argument);
+        }
+    }
+
+    [Fact]
     public void Several_devices_are_made_in_one_call()
     {
         _machine.Offered[(7, 3)] = 0;

@@ -23,7 +23,7 @@ public sealed unsafe class VifTests : IDisposable
     public void A_guest_is_told_what_its_interface_is()
     {
         Assert.Equal(SideState.InitialisingWait, _guest.Backend);
-        Assert.Equal(VifBackendFeatures.ReceiveCopy | VifBackendFeatures.NoChecksumOffload | VifBackendFeatures.SplitEventChannels, _guest.Control->BackendFeatures);
+        Assert.Equal(VifBackendFeatures.ReceiveCopy | VifBackendFeatures.SplitEventChannels, _guest.Control->BackendFeatures);
         Assert.Equal(new byte[] { 0x00, 0x16, 0x3e, 0, 0, 7 }, ((ReadOnlySpan<byte>)_guest.Control->Mac).ToArray());
         Assert.Equal(1, _guest.Control->MaxQueues);
     }
@@ -97,11 +97,39 @@ public sealed unsafe class VifTests : IDisposable
     }
 
     [Fact]
+    public void Checksums_are_left_to_others_where_the_guest_can_do_that()
+    {
+        _guest.Connect();
+        Assert.True(Tap.MayBeBlank);
+        _guest.Send(new byte[60], flags: 3);
+        _guest.Send(new byte[60], flags: 2);
+        _guest.Send(new byte[60]);
+        _guest.Offer(2);
+        Tap.IsBlank = true;
+        Tap.ToGuest.Enqueue(new byte[60]);
+        _machine.Fire(_guest.BackendPort);
+        _machine.Settle();
+        Assert.Equal([true, false, false], Tap.Blank);
+        Assert.Equal(3, *((ushort*)(_guest.Receive + 64) + 2)); // it is blank, and good
+        Assert.Single(_guest.TakeReceived());
+
+        _guest.Say(SideState.Closed);
+        _guest.Say(SideState.Initialising);
+        _guest.Control->FrontendFeatures = VifFrontendFeatures.NoChecksumOffload;
+        _guest.Connect();
+        Assert.False(Tap.MayBeBlank);
+        _guest.Offer(2);
+        Tap.ToGuest.Enqueue(new byte[60]); // from before
+        _machine.Fire(_guest.BackendPort);
+        _machine.Settle();
+        Assert.Equal([null], _guest.TakeReceived());
+    }
+
+    [Fact]
     public void What_is_no_frame_is_dropped()
     {
         _guest.Connect();
         _guest.Send(new byte[13]); // less than a header
-        _guest.Send(new byte[60], flags: 1); // a checksum that is left to others
         _guest.Send(new byte[4096]);
         _guest.Send(new byte[60], offset: 4036);
         _guest.Offer(3);
@@ -110,7 +138,7 @@ public sealed unsafe class VifTests : IDisposable
         _machine.Fire(_guest.BackendPort);
         _machine.Settle();
 
-        Assert.Equal([(short)-1, -1, 0, 0], _guest.TakeSent());
+        Assert.Equal([(short)-1, 0, 0], _guest.TakeSent());
         Assert.Equal([4096, 60], Tap.FromGuest.Select(frame => frame.Length));
         Assert.Equal([null, 4095], _guest.TakeReceived().Select(frame => frame?.Length));
     }

@@ -13,6 +13,7 @@ struct vif_offer {
     unsigned id;
     domid_t backend;
     uint8_t mac[6];
+    bool fills_checksums; // of TCP, where a frame says that it has none
 };
 
 // What the backend needs of the guest. One port for both rings.

@@ -131,7 +131,11 @@ static void sysctl_changed(void)
 static bool connect_vif(void)
 {
     volatile struct noxs_vif *const page = vif.control.page;
-    struct vif_offer offer = {.id = vif.entry.id, .backend = vif.entry.backend};
+    struct vif_offer offer = {
+        .id = vif.entry.id,
+        .backend = vif.entry.backend,
+        .fills_checksums = !(page->backend_features & NOXS_VIF_NO_CHECKSUM_OFFLOAD),
+    };
     struct vif_rings rings;
     for (unsigned i = 0; i < sizeof offer.mac; i++)
         offer.mac[i] = page->mac[i];

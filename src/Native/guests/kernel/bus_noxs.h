@@ -37,7 +37,8 @@ struct noxs_sysctl {
     uint8_t request;  // what we shall do; we take it away
 };
 
-enum { NOXS_VIF_RX_NOTIFY = 1 };
+enum { NOXS_VIF_RX_NOTIFY = 1 };              // of ours
+enum { NOXS_VIF_NO_CHECKSUM_OFFLOAD = 1 << 6 }; // of the backend's
 
 struct noxs_vif {
     struct noxs_header header;

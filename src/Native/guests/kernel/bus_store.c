@@ -92,7 +92,7 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 
 static bool connect_vif(void)
 {
-    struct vif_offer offer = {.id = vif.id, .backend = vif.backend};
+    struct vif_offer offer = {.id = vif.id, .backend = vif.backend, .fills_checksums = true};
     struct vif_rings rings;
     char mac[24];
     if (!store_read(node(&vif, "mac"), mac, sizeof mac) || !parse_mac(mac, offer.mac) || !drivers->vif->connect(&offer, &rings))

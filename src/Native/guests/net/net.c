@@ -24,6 +24,7 @@ void *net_heap;
 static struct netif interface;
 static bool by_dhcp;
 static unsigned announcements; // still to be made
+static u16_t checksums; // that lwIP makes, and looks at
 
 uint32_t sys_now(void)
 {
@@ -31,6 +32,28 @@ uint32_t sys_now(void)
 }
 
 // --- frames ---
+
+static unsigned number_at(const uint8_t *bytes)
+{
+    return (unsigned)bytes[0] << 8 | bytes[1];
+}
+
+// Whether the frame's checksum is left to the backend: that of TCP, in the place of which then is that of the pseudo header.
+static bool leave_checksum(uint8_t *frame, size_t length)
+{
+    enum { IP = 14, ADDRESSES = IP + 12, ADDRESSES_END = IP + 20, CHECKSUM = 16 };
+    if ((checksums & NETIF_CHECKSUM_GEN_TCP) || length < ADDRESSES_END || number_at(frame + IP - 2) != 0x0800 || frame[IP + 9] != IP_PROTO_TCP)
+        return false;
+    const unsigned header = (frame[IP] & 15) * 4u;
+    uint32_t sum = IP_PROTO_TCP + number_at(frame + IP + 2) - header;
+    for (unsigned i = ADDRESSES; i < ADDRESSES_END; i += 2)
+        sum += number_at(frame + i);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    frame[IP + header + CHECKSUM] = (uint8_t)(sum >> 8);
+    frame[IP + header + CHECKSUM + 1] = (uint8_t)sum;
+    return true;
+}
 
 static err_t send(struct netif *netif, struct pbuf *frame)
 {
@@ -41,7 +64,7 @@ static err_t send(struct netif *netif, struct pbuf *frame)
     if (!buffer)
         return ERR_MEM;
     pbuf_copy_partial(frame, buffer, frame->tot_len, 0);
-    netfront_send(frame->tot_len);
+    netfront_send(frame->tot_len, leave_checksum(buffer, frame->tot_len));
     return ERR_OK;
 }
 
@@ -53,8 +76,7 @@ static void received(const void *frame, size_t length, bool verified)
     if (!buffer)
         return;
     pbuf_take(buffer, frame, (u16_t)length);
-    NETIF_SET_CHECKSUM_CTRL(&interface, verified ? NETIF_CHECKSUM_ENABLE_ALL & ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)
-                                                 : NETIF_CHECKSUM_ENABLE_ALL);
+    NETIF_SET_CHECKSUM_CTRL(&interface, verified ? (u16_t)(checksums & ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)) : checksums);
     if (interface.input(buffer, &interface) != ERR_OK)
         pbuf_free(buffer);
 }
@@ -72,8 +94,11 @@ static void announce(void *unused)
         sys_timeout(1000, announce, NULL);
 }
 
-static void up(const uint8_t mac[6])
+// UDP has its checksums made here: a part of a datagram cannot have it made by others.
+static void up(const uint8_t mac[6], bool fills_checksums)
 {
+    checksums = fills_checksums ? NETIF_CHECKSUM_ENABLE_ALL & ~NETIF_CHECKSUM_GEN_TCP : NETIF_CHECKSUM_ENABLE_ALL;
+    NETIF_SET_CHECKSUM_CTRL(&interface, checksums);
     memcpy(interface.hwaddr, mac, sizeof interface.hwaddr);
     netif_set_link_up(&interface);
     announcements = 3;

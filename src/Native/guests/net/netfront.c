@@ -19,6 +19,7 @@ static const struct netfront_user *user;
 static evtchn_port_t port; // 0: no backend has our rings
 static bool is_up;
 static uint8_t mac[6];
+static bool fills_checksums;
 
 static struct {
     struct granted ring;
@@ -80,12 +81,12 @@ void *netfront_buffer(void)
     return transmit.buffers[transmit.chosen].page;
 }
 
-void netfront_send(size_t length)
+void netfront_send(size_t length, bool blank)
 {
     struct netif_tx_request *request = RING_GET_REQUEST(&transmit.front, transmit.front.req_prod_pvt);
     request->gref = transmit.buffers[transmit.chosen].reference;
     request->offset = 0;
-    request->flags = 0;
+    request->flags = blank ? NETTXF_csum_blank | NETTXF_data_validated : 0;
     request->id = (uint16_t)transmit.chosen;
     request->size = (uint16_t)length;
     transmit.under_way[transmit.chosen] = true;
@@ -208,6 +209,7 @@ static bool connect(const struct vif_offer *vif, struct vif_rings *rings)
         offer(i);
     RING_PUSH_REQUESTS(&receive.front);
     memcpy(mac, vif->mac, sizeof mac);
+    fills_checksums = vif->fills_checksums;
     *rings = (struct vif_rings){transmit.ring.reference, receive.ring.reference, port};
     return true;
 }
@@ -218,7 +220,7 @@ static void connected(void)
         return;
     is_up = true;
     push_offers();
-    user->up(mac);
+    user->up(mac, fills_checksums);
 }
 
 void netfront_start(const struct netfront_user *the_user)

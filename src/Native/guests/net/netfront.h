@@ -10,7 +10,8 @@
 enum { LONGEST_FRAME = 1514 };
 
 struct netfront_user {
-    void (*up)(const uint8_t mac[6]);
+    // `fills_checksums`: who sends may leave those of TCP to the backend.
+    void (*up)(const uint8_t mac[6], bool fills_checksums);
     void (*down)(void);
     // The frame is gone when this returns. `verified`: the backend vouches for its TCP or UDP checksum, which may be blank.
     void (*received)(const void *frame, size_t length, bool verified);
@@ -21,5 +22,5 @@ void netfront_start(const struct netfront_user *user);
 
 // A buffer of LONGEST_FRAME bytes for a frame; NULL while there is none, or no backend.
 void *netfront_buffer(void);
-// Sends what was written into that buffer.
-void netfront_send(size_t length);
+// Sends what was written into that buffer. `blank`: its TCP has no checksum.
+void netfront_send(size_t length, bool blank);
