@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using LightVM.Configuration;
 using LightVM.Errors;
 using LightVM.Linux;
 using Microsoft.Win32.SafeHandles;
@@ -180,19 +181,22 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
         }
     }
 
+    /// <summary>As the guest calls it.</summary>
+    private static string DiskName(uint? id) => id is { } number ? VirtualDevice.NameOf((int)number) ?? $"{number}" : "";
+
     private static LvmException Failure(int errno, DeviceType type, ushort domain, uint? id)
     {
         var device = type == DeviceType.None ? $"the devices of domain {domain}" : $"{type.ToString().ToLowerInvariant()}{(id is { } number ? $" {number}" : "")} of domain {domain}";
         return errno switch
         {
-            ErrnoText.EBUSY when type == DeviceType.Vbd => new LvmException(ErrorIds.DiskInUse, $"what {device} shall be is in use; the log of lightvm noxsd says by whom") { Errno = errno },
-            ErrnoText.EROFS when type == DeviceType.Vbd => new LvmException(ErrorIds.DiskInvalid, $"what {device} shall be cannot be opened in this way; the log of lightvm noxsd says why") { Errno = errno },
+            ErrnoText.EBUSY when type == DeviceType.Vbd => new LvmException(ErrorIds.DiskInUse, $"disk {DiskName(id)} is in use; the log of lightvm noxsd says by whom") { Errno = errno },
+            ErrnoText.EROFS when type == DeviceType.Vbd => new LvmException(ErrorIds.DiskInvalid, $"disk {DiskName(id)} cannot be opened in this way; the log of lightvm noxsd says why") { Errno = errno },
             ErrnoText.EPERM or ErrnoText.EACCES => new LvmException(ErrorIds.XenNotPrivileged, "the noxs backend serves only those with CAP_SYS_ADMIN") { Errno = errno },
             ErrnoText.ESRCH => new LvmException(ErrorIds.DomainGone, $"the noxs backend finds no domain {domain}") { Errno = errno },
             ErrnoText.EEXIST => new LvmException(ErrorIds.DeviceIdTaken, $"there is a {device} already") { Errno = errno },
             ErrnoText.ENOENT => new LvmException(ErrorIds.DeviceNotFound, $"there is no {device}") { Errno = errno },
             ErrnoText.ENODEV when type == DeviceType.Vif => new LvmException(ErrorIds.BridgeNotFound, $"the noxs backend finds no bridge for {device}") { Errno = errno },
-            ErrnoText.ENODEV when type == DeviceType.Vbd => new LvmException(ErrorIds.DiskNotFound, $"the noxs backend finds no block device for {device}") { Errno = errno },
+            ErrnoText.ENODEV when type == DeviceType.Vbd => new LvmException(ErrorIds.DiskNotFound, $"the noxs backend finds nothing for disk {DiskName(id)}") { Errno = errno },
             ErrnoText.ENOSPC => new LvmException(ErrorIds.TooManyDevices, $"domain {domain} has {DevicePage.MaxDevices} devices already") { Errno = errno },
             ErrnoText.EOPNOTSUPP => new LvmException(ErrorIds.DeviceUnsupported, $"the noxs backend has no {type.ToString().ToLowerInvariant()}") { Errno = errno },
             ErrnoText.ENOTCONN or ErrnoText.ECONNABORTED => new LvmException(ErrorIds.NoxsUnavailable, "the noxs backend has ended") { Errno = errno },

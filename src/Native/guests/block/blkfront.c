@@ -20,10 +20,12 @@ static struct granted ring;
 static struct blkif_front_ring front;
 static evtchn_port_t port; // 0: no backend has our ring
 static bool is_up;
+static bool is_settled;
 
 static struct {
     struct granted pages[DISK_PAGES];
     enum { FREE, CHOSEN, ASKED } state;
+    bool is_put; // into the ring of this backend
     enum disk_operation operation;
     uint64_t sector, sectors;
 } table[DISK_REQUESTS];
@@ -54,6 +56,7 @@ static void put(unsigned number)
 {
     struct blkif_request *const request = RING_GET_REQUEST(&front, front.req_prod_pvt);
     front.req_prod_pvt++;
+    table[number].is_put = true;
     memset(request, 0, sizeof *request);
     request->operation = (uint8_t)table[number].operation;
     request->id = number;
@@ -86,11 +89,12 @@ static void push(void)
 void blkfront_ask(unsigned number, enum disk_operation operation, uint64_t sector, uint64_t sectors)
 {
     table[number].state = ASKED;
+    table[number].is_put = false;
     table[number].operation = operation;
     table[number].sector = sector;
     table[number].sectors = sectors;
-    if (!is_up)
-        return; // connected does it
+    if (!is_up || is_settled)
+        return; // put_all does it
     put(number);
     push();
 }
@@ -106,7 +110,7 @@ static void on_event(void)
             // The backend cannot change a copy while it is looked at.
             const struct blkif_response response = *RING_GET_RESPONSE(&front, front.rsp_cons);
             front.rsp_cons++;
-            if (response.id >= requests_wanted || table[response.id].state != ASKED)
+            if (response.id >= requests_wanted || table[response.id].state != ASKED || !table[response.id].is_put)
                 continue;
             table[response.id].state = FREE;
             user->done((unsigned)response.id, response.status);
@@ -134,7 +138,9 @@ static void disconnect(void)
 {
     if (is_up)
         user->down();
-    is_up = false;
+    is_up = is_settled = false;
+    for (unsigned i = 0; i < requests_wanted; i++)
+        table[i].is_put = false;
     events_close(port);
     port = 0;
     grants_end(&ring);
@@ -158,22 +164,51 @@ static bool connect(const struct vbd_offer *offer, struct vbd_ring *offered)
     return true;
 }
 
+// What was asked for while there was nobody to ask.
+static void put_all(void)
+{
+    for (unsigned i = 0; i < requests_wanted; i++) {
+        if (table[i].state == ASKED && !table[i].is_put)
+            put(i);
+    }
+    push();
+}
+
 static void connected(const struct vbd_info *disk)
 {
     if (is_up || port == 0)
         return;
     is_up = true;
-    for (unsigned i = 0; i < requests_wanted; i++) {
-        if (table[i].state == ASKED)
-            put(i);
-    }
-    push();
+    put_all();
     user->up(disk);
+}
+
+static bool is_waiting(void)
+{
+    for (unsigned i = 0; i < requests_wanted; i++) {
+        if (table[i].state == ASKED && table[i].is_put)
+            return true;
+    }
+    return false;
+}
+
+static void settle(void)
+{
+    is_settled = true;
+    for (on_event(); is_up && is_waiting(); on_event())
+        events_await(port);
+}
+
+static void go_on(void)
+{
+    is_settled = false;
+    if (is_up)
+        put_all();
 }
 
 void blkfront_start(const struct blkfront_user *the_user, unsigned requests, unsigned pages)
 {
-    static const struct vbd_driver driver = {connect, connected, disconnect};
+    static const struct vbd_driver driver = {connect, connected, disconnect, settle, go_on};
     user = the_user;
     requests_wanted = requests;
     pages_wanted = pages;

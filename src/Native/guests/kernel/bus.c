@@ -35,6 +35,12 @@ void bus_forget(void)
         drivers.vbd->disconnect();
 }
 
+void bus_settle(void)
+{
+    if (bus && drivers.vbd)
+        drivers.vbd->settle();
+}
+
 void bus_pause(void)
 {
     if (bus && bus->pause)
@@ -45,6 +51,8 @@ void bus_go_on(void)
 {
     if (bus && bus->go_on)
         bus->go_on();
+    if (bus && drivers.vbd)
+        drivers.vbd->go_on();
 }
 
 void bus_look(void)

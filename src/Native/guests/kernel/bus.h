@@ -53,6 +53,10 @@ struct vbd_driver {
     bool (*connect)(const struct vbd_offer *offer, struct vbd_ring *ring);
     void (*connected)(const struct vbd_info *info);
     void (*disconnect)(void);
+    // Returns when the backend has nothing more to do for us, and gives it nothing more.
+    void (*settle)(void);
+    // We are still here.
+    void (*go_on)(void);
 };
 
 // Before bus_start. Devices without a driver are left alone.
@@ -63,6 +67,8 @@ void bus_drive_vbd(const struct vbd_driver *driver);
 void bus_start(void);
 // The devices have gone with the domain that we were.
 void bus_forget(void);
+// Before a suspend: who goes on elsewhere must not be overtaken by what he has asked for here.
+void bus_settle(void);
 // Before an end, and before a suspend, of which nobody knows yet whether it will be one; and after one that was none.
 void bus_pause(void);
 void bus_go_on(void);

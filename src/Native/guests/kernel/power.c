@@ -54,6 +54,7 @@ bool power_obey(void)
     asked = NULL;
     if (reason != SHUTDOWN_suspend)
         stop(reason);
+    bus_settle();
     bus_pause();
     clock_suspend();
     if (machine.suspend()) {
