@@ -27,6 +27,9 @@ main() {
   for transport in plain tls ssh; do
     for kind in pv pvh; do serves_without_store "$kind" "$transport"; done
   done
+  for kind in pv pvh; do
+    for transport in plain tls; do writes_without_store "$kind" "$transport"; done
+  done
   for kind in pv pvh; do work_goes_on "linux-$kind" tls; done
   without_memory
   local point
@@ -41,6 +44,8 @@ make_guests() {
       printf "{ \"name\": \"%s\", \"kernel\": \"/lightvm/guests/tiny.elf\", \"memory\": 4, \"vcpus\": 1, \"xen\": { \"pvh\": %s } }" $kind $pvh >/tmp/$kind.json
       printf "{ \"name\": \"clock-%s\", \"kernel\": \"/lightvm/guests/daytime.elf\", \"memory\": 4, \"vcpus\": 1, \"xen\": { \"pvh\": %s, \"dev_method\": \"noxs\" },
         \"cmdline\": \"ip=192.168.77.10/24\", \"vifs\": [ { \"bridge\": \"xenbr0\" } ] }" $kind $pvh >/tmp/clock-$kind.json
+      printf "{ \"name\": \"counter-%s\", \"kernel\": \"/lightvm/guests/disk.elf\", \"memory\": 4, \"vcpus\": 1, \"xen\": { \"pvh\": %s, \"dev_method\": \"noxs\" },
+        \"cmdline\": \"do=count every=5\", \"vbds\": [ { \"target\": \"/dev/vdb\", \"type\": \"phy\", \"vdev\": \"xvda\", \"access\": \"w\" } ] }" $kind $pvh >/tmp/counter-$kind.json
       printf "{ \"name\": \"linux-%s\", \"kernel\": \"/guests/vmlinux\", \"ramdisk\": \"/guests/initrd.gz\", \"memory\": 160, \"vcpus\": 1, \"xen\": { \"pvh\": %s },
         \"cmdline\": \"console=hvc0 quiet lab.net=192.168.77.10 lab.count lab.ping=192.168.77.1 lab.churn=xvda\", \"vifs\": [ { \"bridge\": \"xenbr0\" } ],
         \"vbds\": [ { \"target\": \"/dev/vdb\", \"type\": \"phy\", \"vdev\": \"xvda\", \"access\": \"w\" } ] }" $kind $pvh >/tmp/linux-$kind.json
@@ -74,12 +79,18 @@ move_by_cmdlet() {
   on "$east" "lightvm destroy -q pvh"
 }
 
-# serves_without_store KIND TRANSPORT: a guest whose devices come from a page tells the time wherever it is
-serves_without_store() {
-  local round name right=1
+# serve_without_store: the noxs daemon runs on both sides
+serve_without_store() {
+  local name
   for name in $west $east; do
     on "$name" "pgrep -x -f 'lightvm noxsd.*' >/dev/null || { setsid lightvm noxsd --log-file /var/log/noxsd.log >/dev/null 2>&1 </dev/null & }; until [ -c /dev/xen/noxs_backend ]; do sleep 0.2; done"
   done
+}
+
+# serves_without_store KIND TRANSPORT: a guest whose devices come from a page tells the time wherever it is
+serves_without_store() {
+  local round right=1
+  serve_without_store
   on "$west" "lightvm create -q /tmp/clock-$1.json"
   for ((round = 0; round < rounds; round++)); do
     tells_time "$west" || right=0
@@ -94,6 +105,33 @@ serves_without_store() {
     for name in $west $east; do on "$name" 'lightvm list; tail -5 /var/log/receive.log /var/log/noxsd.log' || true; done
   fi
   for name in $west $east; do on "$name" "lightvm destroy -q clock-$1 2>/dev/null; true"; done
+}
+
+# writes_without_store KIND TRANSPORT: a guest whose devices come from a page writes to a disk that both hosts have and reads it back, wherever it is
+writes_without_store() {
+  local round right=1
+  serve_without_store
+  on "$west" "lightvm create -q /tmp/counter-$1.json"
+  for ((round = 0; round < rounds; round++)); do
+    counts "$west" "$1" || right=0
+    on "$west" "lightvm migrate counter-$1 $(target "$2" "$east_address")" >&2 || right=0
+    counts "$east" "$1" || right=0
+    on "$east" "lightvm migrate counter-$1 $(target "$2" "$west_address")" >&2 || right=0
+  done
+  counts "$west" "$1" || right=0
+  if ((right)); then expect "$1 without a store writes to a shared disk, and moves back and forth over $2" "counter-$1" 1 0; else
+    printf 'moves: FAILED: %s without a store writes to a shared disk, and moves back and forth over %s\n' "$1" "$2"
+    failed=$((failed + 1))
+    for name in $west $east; do on "$name" 'lightvm list; tail -n 5 /var/log/receive.log /var/log/noxsd.log' || true; done
+  fi
+  for name in $west $east; do on "$name" "lightvm destroy -q counter-$1 2>/dev/null; true"; done
+}
+
+# counts LAB KIND: the guest goes on counting there, and has read nothing that it had not written
+counts() {
+  on "$1" "before=; for i in \$(seq 1 60); do
+      said=\$(timeout 2 lightvm console --log counter-$2 </dev/null 2>/dev/null | tail -n 1); case \$said in *wrong*) exit 1 ;; esac
+      [ \"\$before\" ] && [ \"\$said\" != \"\$before\" ] && exit 0; before=\$said; sleep 0.5; done; exit 1"
 }
 
 # tells_time LAB: the guest does, to the dom0 of this lab
