@@ -2,6 +2,7 @@ using LightVM.Configuration;
 using LightVM.Domains;
 using LightVM.Hosts;
 using LightVM.Linux;
+using LightVM.Noxs;
 
 namespace LightVM.Lab;
 
@@ -93,7 +94,7 @@ public abstract class DeviceTests : IDisposable
 
     /// <summary>What this toolstack keeps of domains.</summary>
     private static HashSet<string> KeptFiles() => new DirectoryInfo(RunFolder.Path) is { Exists: true } folder
-        ? folder.EnumerateDirectories().SelectMany(kind => kind.EnumerateFiles()).Select(file => file.FullName).ToHashSet() // locks and the daemon's own are above them
+        ? folder.EnumerateDirectories().SelectMany(kind => kind.EnumerateFiles()).Where(file => file.Name != NoxsFiles.EndsName).Select(file => file.FullName).ToHashSet() // locks and the daemon's own are above them
         : [];
 
     /// <summary>A guest that needs nothing, and has no drivers.</summary>

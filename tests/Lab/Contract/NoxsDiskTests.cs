@@ -229,9 +229,15 @@ public sealed class NoxsDiskCrashTests(XenContractHost contract) : NoxsDiskTests
 
     public new void Dispose()
     {
-        base.Dispose();
-        _daemon.Stop();
-        _daemon.Dispose();
+        try
+        {
+            base.Dispose();
+        }
+        finally
+        {
+            _daemon.Stop();
+            _daemon.Dispose();
+        }
     }
 
     [Theory]
