@@ -66,6 +66,8 @@ internal sealed class LinuxDevices : IHostDevices, IDisposable
     public DiskIdentity Examine(DiskConfig disk)
     {
         using var file = OpenDisk(disk, out var identity);
+        // For a moment: a lock that a loop device had with its file would outlive this daemon.
+        if (!SystemCalls.TryLockDisk(file, disk.Access)) throw Problem(disk, "is in use: somebody on this host has locked it, as the noxs daemon does for its guests", ErrorIds.DiskInUse, ErrnoText.EBUSY);
         return identity;
     }
 
@@ -158,7 +160,6 @@ internal sealed class LinuxDevices : IHostDevices, IDisposable
             var status = SystemCalls.Stat(file);
             RequireType(disk, status);
             if ((status.IsBlockDevice ? SizeOf(file) : status.Size) == 0) throw Problem(disk, "is empty", ErrorIds.DiskInvalid);
-            if (!SystemCalls.TryLockDisk(file, disk.Access)) throw Problem(disk, "is in use: somebody on this host has locked it, as the noxs daemon does for its guests", ErrorIds.DiskInUse, ErrnoText.EBUSY);
             identity = DiskIdentity.Of(status);
             return file;
         }
