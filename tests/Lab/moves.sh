@@ -87,6 +87,17 @@ serve_without_store() {
   done
 }
 
+# end_without_store RIGHT TEXT GUEST: how it went
+end_without_store() {
+  local name
+  if (($1)); then expect "$2" "$3" 1 0; else
+    printf 'moves: FAILED: %s\n' "$2"
+    failed=$((failed + 1))
+    for name in $west $east; do on "$name" 'lightvm list; tail -n 5 /var/log/receive.log /var/log/noxsd.log' || true; done
+  fi
+  for name in $west $east; do on "$name" "lightvm destroy -q $3 2>/dev/null; true"; done
+}
+
 # serves_without_store KIND TRANSPORT: a guest whose devices come from a page tells the time wherever it is
 serves_without_store() {
   local round right=1
@@ -99,12 +110,7 @@ serves_without_store() {
     on "$east" "lightvm migrate clock-$1 $(target "$2" "$west_address")" >&2 || right=0
   done
   tells_time "$west" || right=0
-  if ((right)); then expect "$1 without a store serves, and moves back and forth over $2" "clock-$1" 1 0; else
-    printf 'moves: FAILED: %s without a store serves, and moves back and forth over %s\n' "$1" "$2"
-    failed=$((failed + 1))
-    for name in $west $east; do on "$name" 'lightvm list; tail -5 /var/log/receive.log /var/log/noxsd.log' || true; done
-  fi
-  for name in $west $east; do on "$name" "lightvm destroy -q clock-$1 2>/dev/null; true"; done
+  end_without_store "$right" "$1 without a store serves, and moves back and forth over $2" clock-$1
 }
 
 # writes_without_store KIND TRANSPORT: a guest whose devices come from a page writes to a disk that both hosts have and reads it back, wherever it is
@@ -119,12 +125,7 @@ writes_without_store() {
     on "$east" "lightvm migrate counter-$1 $(target "$2" "$west_address")" >&2 || right=0
   done
   counts "$west" "$1" || right=0
-  if ((right)); then expect "$1 without a store writes to a shared disk, and moves back and forth over $2" "counter-$1" 1 0; else
-    printf 'moves: FAILED: %s without a store writes to a shared disk, and moves back and forth over %s\n' "$1" "$2"
-    failed=$((failed + 1))
-    for name in $west $east; do on "$name" 'lightvm list; tail -n 5 /var/log/receive.log /var/log/noxsd.log' || true; done
-  fi
-  for name in $west $east; do on "$name" "lightvm destroy -q counter-$1 2>/dev/null; true"; done
+  end_without_store "$right" "$1 without a store writes to a shared disk, and moves back and forth over $2" counter-$1
 }
 
 # counts LAB KIND: the guest goes on counting there, and has read nothing that it had not written
