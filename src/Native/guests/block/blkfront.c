@@ -5,6 +5,7 @@
 #include "grants.h"
 #include "hypercall.h"
 #include "machine.h"
+#include "pages.h"
 
 #define xen_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define xen_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
@@ -134,6 +135,19 @@ static bool grant_all(domid_t backend)
     return true;
 }
 
+// A page that the backend still has mapped is left to it; what is asked anew needs what was in it. Without memory for that there is no page,
+// and then no ring either: rather no disk than a write of something else.
+static void take_back(struct granted *page, bool is_needed)
+{
+    const void *const before = page->page;
+    grants_end(page);
+    if (!is_needed || !before || page->page)
+        return;
+    page->page = pages_take(1);
+    if (page->page)
+        memcpy(page->page, before, PAGE_SIZE);
+}
+
 static void disconnect(void)
 {
     if (is_up)
@@ -146,7 +160,7 @@ static void disconnect(void)
     grants_end(&ring);
     for (unsigned i = 0; i < requests_wanted; i++) {
         for (unsigned page = 0; page < pages_wanted; page++)
-            grants_end(&table[i].pages[page]);
+            take_back(&table[i].pages[page], table[i].state != FREE);
     }
 }
 
@@ -192,11 +206,15 @@ static bool is_waiting(void)
     return false;
 }
 
+// The backend may go meanwhile, or another come, and then there is no answer to wait for.
 static void settle(void)
 {
     is_settled = true;
-    for (on_event(); is_up && is_waiting(); on_event())
-        events_await(port);
+    for (on_event(); is_waiting(); is_settled = true) {
+        events_sleep(NEVER);
+        events_handle();
+        bus_look();
+    }
 }
 
 static void go_on(void)
