@@ -176,7 +176,7 @@ static void vbd_connected(void)
     const struct vbd_info info = {
         .sectors = page->sectors,
         .sector_size = (uint32_t)page->sector_size,
-        .read_only = page->mode == NOXS_VBD_READ_ONLY,
+        .read_only = page->mode == NOXS_VBD_READ_ONLY || (page->info & NOXS_VBD_READ_ONLY_INFO),
         .flush = features & NOXS_VBD_FLUSH,
         .discard = features & NOXS_VBD_DISCARD,
     };

@@ -55,7 +55,7 @@ struct noxs_vif {
     char bridge[16];
 };
 
-enum { NOXS_VBD_FLUSH = 4, NOXS_VBD_DISCARD = 8, NOXS_VBD_READ_ONLY = 1 };
+enum { NOXS_VBD_FLUSH = 4, NOXS_VBD_DISCARD = 8, NOXS_VBD_READ_ONLY = 1, NOXS_VBD_READ_ONLY_INFO = 4 };
 
 struct noxs_vbd {
     struct noxs_header header;
@@ -63,7 +63,7 @@ struct noxs_vbd {
     uint8_t backend_features; // NOXS_VBD_FLUSH, NOXS_VBD_DISCARD
     uint32_t major, minor, type;
     uint32_t mode; // NOXS_VBD_READ_ONLY or not
-    uint32_t info;
+    uint32_t info; // NOXS_VBD_READ_ONLY_INFO: the disk itself cannot be written
     uint64_t sectors; // of 512 bytes
     uint64_t sector_size, physical_sector_size;
     int32_t discard, discard_granularity, discard_alignment, discard_secure;
@@ -75,5 +75,7 @@ struct noxs_vbd {
 
 _Static_assert(sizeof(struct noxs_page) == 648, "the device page");
 _Static_assert(sizeof(struct noxs_sysctl) == 24 && sizeof(struct noxs_vif) == 96 && offsetof(struct noxs_vbd, sectors) == 48 &&
-                   offsetof(struct noxs_vbd, protocol) == 89 && offsetof(struct noxs_vbd, port) == 172,
+                   offsetof(struct noxs_vbd, mode) == 36 && offsetof(struct noxs_vbd, info) == 40 && offsetof(struct noxs_vbd, discard) == 72 &&
+                   offsetof(struct noxs_vbd, features) == 88 && offsetof(struct noxs_vbd, protocol) == 89 && offsetof(struct noxs_vbd, most_rings) == 156 &&
+                   offsetof(struct noxs_vbd, port) == 172 && offsetof(struct noxs_vbd, ring) == 176,
                "the control pages");

@@ -154,6 +154,8 @@ static void changed(struct device *device)
         break;
     case XenbusStateConnected:
         connect(device);
+        if (!device->connected)
+            break; // it has been said why
         if (device == &vif)
             drivers->vif->connected();
         else
