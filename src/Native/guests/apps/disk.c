@@ -153,7 +153,7 @@ static bool count_next(unsigned request)
 {
     if (under_way > 0)
         return false;
-    const uint64_t sectors = SECTORS_OF_PAGE, place = rounds * 7 % (disk.sectors / sectors) * sectors;
+    const uint64_t sectors = at_most(SECTORS_OF_PAGE, disk.sectors), place = rounds * 7 % (disk.sectors / sectors) * sectors;
     seed = rounds;
     if (step == TO_WRITE)
         write_pattern(request, place, sectors);
@@ -198,26 +198,33 @@ static void measure_finish(void)
         time / 1000 / (answers ? answers : 1), errors);
 }
 
-// --- discard ---
+// --- discard, and flush ---
 
-static int status_of_discard;
+static int status_of_discard, status_of_flush;
 
 static bool discard_next(unsigned request)
 {
-    if (next_sector > 0)
+    if (under_way > 0 || answers == 2)
         return false;
-    ask(request, DISK_DISCARD, 0, next_sector = disk.sectors);
+    if (answers == 0)
+        ask(request, DISK_DISCARD, 0, disk.sectors);
+    else
+        ask(request, DISK_FLUSH, 0, 0);
     return true;
 }
 
 static void discard_done(unsigned request, int status)
 {
     (void)request;
-    status_of_discard = status;
+    if (answers == 1)
+        status_of_discard = status;
+    else
+        status_of_flush = status;
 }
 
 static void discard_finish(void)
 {
+    say("flush %d", status_of_flush);
     say("discard %d", status_of_discard);
 }
 
@@ -273,6 +280,7 @@ static uint64_t go_on(void)
             job->finish();
             if (powers_off)
                 power_request("poweroff", 8);
+            return clock_now(); // the kernel obeys in its next round, for which nothing else need happen
         }
     }
     return NEVER;
@@ -280,12 +288,18 @@ static uint64_t go_on(void)
 
 static void up(const struct vbd_info *found)
 {
+    say("%lu sectors of %u bytes, %s%s%s", found->sectors, found->sector_size, found->read_only ? "read-only" : "read-write",
+        found->flush ? ", flush" : "", found->discard ? ", discard" : "");
+    if (has_begun)
+        return; // what was begun goes on with the size that it was begun with
     disk = *found;
-    say("%lu sectors of %u bytes, %s%s%s", disk.sectors, disk.sector_size, disk.read_only ? "read-only" : "read-write",
-        disk.flush ? ", flush" : "", disk.discard ? ", discard" : "");
-    if (!has_begun)
-        began_at = clock_now();
+    if (disk.sectors == 0) {
+        say("there is nothing to do with an empty disk");
+        return;
+    }
     has_begun = true;
+    began_at = clock_now();
+    most = at_most(most, disk.sectors);
     if (total == 0)
         total = disk.sectors;
 }
@@ -310,12 +324,15 @@ static uint64_t number_option(const char *name, uint64_t otherwise, uint64_t lea
         return otherwise;
     for (const char *digit = text; *digit; digit++) {
         if (*digit < '0' || *digit > '9' || number > greatest) {
-            say("%s is no number of %lu to %lu", name, least, greatest);
-            return otherwise;
+            number = greatest + 1; // no number at all, or too great a one
+            break;
         }
         number = number * 10 + (uint64_t)(*digit - '0');
     }
-    return number < least || number > greatest ? otherwise : number;
+    if (number >= least && number <= greatest)
+        return number;
+    say("%s is not %lu to %lu", name, least, greatest);
+    return otherwise;
 }
 
 void app_start(void)
