@@ -173,6 +173,9 @@ public abstract class ContractTests : IDisposable
             // A hypervisor frees the last pages, and daemons their ports, a little after the domain is gone.
         }
 
-        Assert.Equal(_before, now);
+        string[] were = _before.Split('\n'), are = now.Split('\n');
+        Assert.True(now == _before, $"left: {Lines(are.Except(were))}; missing: {Lines(were.Except(are))}");
+
+        static string Lines(IEnumerable<string> lines) => string.Join(" | ", lines.Select(line => line.Trim()).DefaultIfEmpty("nothing"));
     }
 }

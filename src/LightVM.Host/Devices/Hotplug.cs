@@ -384,7 +384,8 @@ internal sealed class Hotplug : IDaemonTask, IDisposable
         var removed = false;
         _store.InTransaction(transaction =>
         {
-            removed = _store.List(key.BackendPath, transaction).Count > 0
+            // A driver that took back the one node that there was, having come too late, leaves an empty directory.
+            removed = _store.Read(key.BackendPath, transaction) is not null
                 && (_store.Read($"{key.BackendPath}/frontend", transaction) is null || _store.Read($"{key.BackendPath}/online", transaction) is "0");
             if (!removed) return;
             _store.Remove(key.FrontendPath, transaction);

@@ -43,6 +43,16 @@ public sealed class DeviceDaemonTests(XenContractHost host) : ContractTests(host
         Assert.Equal(6, ChaosError(2, Numbers("file", 7, minor))); // ENXIO
     }
 
+    [Theory]
+    [InlineData("/feature-sg")]
+    [InlineData("")] // a driver takes back what it wrote too late
+    public void What_a_driver_left_of_a_device_that_is_gone_is_removed(string node)
+    {
+        Dom0.Output("xenstore-write", $"/local/domain/0/backend/vif/32751/0{node}", "");
+        using var daemon = DeviceDaemon.Start();
+        AssertNothingLeft();
+    }
+
     [Fact]
     public void A_block_device_belongs_to_one_writer_whoever_that_is()
     {
