@@ -52,7 +52,7 @@ public sealed class DomainConfig : IEquatable<DomainConfig>
     public bool Paused { get; }
 
     /// <summary>Network interfaces, at most 16; the device id is the index.</summary>
-    public IReadOnlyList<NetworkConfig> Vifs { get; }
+    public IReadOnlyList<NetworkConfig> Vifs { get; private set; }
 
     /// <summary>Block devices, at most 16.</summary>
     public IReadOnlyList<DiskConfig> Vbds { get; }
@@ -61,10 +61,10 @@ public sealed class DomainConfig : IEquatable<DomainConfig>
     public GuestType Type { get; }
 
     /// <summary>How the guest learns of its devices; null when the configuration leaves it to the host.</summary>
-    public DeviceMethod? DeviceMethod { get; }
+    public DeviceMethod? DeviceMethod { get; private set; }
 
     /// <summary>The domain's UUID; null for a random one at creation.</summary>
-    public Guid? Uuid { get; }
+    public Guid? Uuid { get; private set; }
 
     /// <summary>Whether the domain has a console.</summary>
     public bool Console { get; }
@@ -114,6 +114,16 @@ public sealed class DomainConfig : IEquatable<DomainConfig>
         OnCrash = OnCrash,
     };
 
+    /// <summary>The same, with what a host has settled that was left open: as valid as this one is, so that no rule is gone through again.</summary>
+    internal DomainConfig With(Guid uuid) => Changed(config => config.Uuid = uuid);
+
+    /// <inheritdoc cref="With(Guid)"/>
+    internal DomainConfig With(DeviceMethod method) => Changed(config => config.DeviceMethod = method);
+
+    /// <inheritdoc cref="With(Guid)"/>
+    /// <param name="vifs">Its own, with the addresses that they got.</param>
+    internal DomainConfig With(Guid uuid, IEnumerable<NetworkConfig> vifs) => Changed(config => (config.Uuid, config.Vifs) = (uuid, Canonical(vifs)));
+
     public bool Equals(DomainConfig? other) =>
         ReferenceEquals(this, other)
         || (other is not null
@@ -159,7 +169,7 @@ public sealed class DomainConfig : IEquatable<DomainConfig>
         CpuMap = Frozen(draft.CpuMap, IReadOnlyList<int> (cpus) => Frozen(cpus, cpu => cpu));
         AddressSize = draft.AddressSize ?? 64;
         Paused = draft.Paused ?? false;
-        Vifs = Array.AsReadOnly((draft.Vifs ?? []).Select((vif, place) => DomainConfigRules.Canonical(vif, place)).ToArray());
+        Vifs = Canonical(draft.Vifs ?? []);
         Vbds = Frozen(draft.Vbds, vbd => vbd);
         Type = draft.Type ?? GuestType.PV;
         DeviceMethod = draft.DeviceMethod;
@@ -169,6 +179,16 @@ public sealed class DomainConfig : IEquatable<DomainConfig>
         OnReboot = draft.OnReboot ?? DefaultOnReboot;
         OnCrash = draft.OnCrash ?? DefaultOnCrash;
     }
+
+    private DomainConfig Changed(Action<DomainConfig> change)
+    {
+        var copy = (DomainConfig)MemberwiseClone();
+        change(copy);
+        return copy;
+    }
+
+    private static ReadOnlyCollection<NetworkConfig> Canonical(IEnumerable<NetworkConfig> vifs) =>
+        Array.AsReadOnly(vifs.Select((vif, place) => DomainConfigRules.Canonical(vif, place)).ToArray());
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 

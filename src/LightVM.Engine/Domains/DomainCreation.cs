@@ -51,8 +51,8 @@ internal sealed class DomainCreation
         new("memory", c => c._image = c._hypervisor.AllocateMemory(c._id, c._shape, c._config.MemoryMiB * 1024L, c._ports), c => c._image!.Dispose()),
     ];
 
-    /// <summary>Somebody else may have published the same name at the same moment.</summary>
-    private static readonly Step RequireOwnName = new("name", c => RequireFreeName(c._hypervisor, c._directory, c._config, c.Key)) { IsSilent = true };
+    /// <summary>Another toolstack may have published the same name at the same moment: in the store. Of our own nobody has, for the name is reserved.</summary>
+    private static readonly Step RequireOwnName = new("name", c => { if (c._noxs is null) RequireFreeName(c._hypervisor, c._directory, c._config, c.Key); }) { IsSilent = true };
 
     private static readonly Step Publish = new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish());
 
@@ -399,9 +399,7 @@ internal sealed class DomainCreation
     internal static DomainConfig ChooseMethod(CreationHost host, DomainConfig config)
     {
         if (config.DeviceMethod is not null || config.Kernel is null || host.Noxs is not { IsThere: true } || !host.Images.Has(config.Kernel) || !host.Images.LoadKernel(config.Kernel).Image.WantsNoxs) return config;
-        var draft = config.ToDraft();
-        draft.DeviceMethod = DeviceMethod.Noxs;
-        return DomainConfig.From(draft);
+        return config.With(DeviceMethod.Noxs);
     }
 
     private static void CheckHost(CreationHost creation, DomainConfig config)
@@ -449,35 +447,31 @@ internal sealed class DomainCreation
     /// <summary>The configuration with everything in it that was left open, and its devices, which the host has agreed to.</summary>
     private static (DomainConfig Config, IReadOnlyList<Device> Devices) Settle(CreationHost host, DomainConfig config)
     {
-        var draft = config.ToDraft();
-        var uuid = draft.Uuid ??= Guid.NewGuid();
+        var uuid = config.Uuid ?? Guid.NewGuid();
         IReadOnlyList<Device> devices = [.. config.Vifs.Select((vif, index) => new NetworkDevice(vif.DeviceId ?? index, vif)), .. config.Vbds.Select(DiskDevice.Of)];
-        if (devices.Count > 0)
-        {
-            using var activity = Activities.StartActivity("create/reserve");
-            devices = Reserve(host, config, uuid, devices);
-            draft.Vifs = devices.OfType<NetworkDevice>().Select(network => network.Config).ToList();
-        }
-
-        return (DomainConfig.From(draft), devices);
+        if (devices.Count == 0) return (config.With(uuid), devices);
+        using var activity = Activities.StartActivity("create/reserve");
+        devices = Reserve(host, config, uuid, devices);
+        return (Settled(config, uuid, devices), devices);
     }
 
     /// <summary>The same where a shell has devices already: those that differ from its own, and those that are attached now.</summary>
     private static (DomainConfig Config, IReadOnlyList<Device> Devices, IReadOnlyList<Device> Added) SettleShell(CreationHost host, DomainConfig config, ShellRecord shell)
     {
-        var draft = config.ToDraft();
-        draft.Uuid ??= shell.Uuid;
+        var uuid = config.Uuid ?? shell.Uuid;
         var hasInterfaces = shell.Vifs.Count > 0;
         IReadOnlyList<Device> interfaces = config.Vifs.Select((vif, index) => new NetworkDevice(vif.DeviceId ?? index, vif with { Mac = vif.Mac ?? (hasInterfaces ? shell.Vifs[index].Mac : null) })).ToArray();
         IReadOnlyList<Device> added = [.. hasInterfaces ? [] : interfaces, .. config.Vbds.Select(DiskDevice.Of)];
         var readdressed = hasInterfaces ? interfaces.OfType<NetworkDevice>().Where(device => device.Config.Mac != shell.Vifs[device.Id].Mac).ToArray() : [];
         // Addresses that somebody chose may be another's.
         if (readdressed.Length > 0) Reserve(host, config, shell.Uuid, readdressed);
-        if (added.Count > 0) added = Reserve(host, config, draft.Uuid.Value, added);
+        if (added.Count > 0) added = Reserve(host, config, uuid, added);
         IReadOnlyList<Device> devices = hasInterfaces ? [.. interfaces, .. added] : added;
-        draft.Vifs = devices.OfType<NetworkDevice>().Select(network => network.Config).ToList();
-        return (DomainConfig.From(draft), devices, added);
+        return (Settled(config, uuid, devices), devices, added);
     }
+
+    private static DomainConfig Settled(DomainConfig config, Guid uuid, IReadOnlyList<Device> devices) =>
+        config.With(uuid, devices.OfType<NetworkDevice>().Select(network => network.Config));
 
     private static void RequireFree(IHypervisor hypervisor, Guid uuid)
     {

@@ -219,12 +219,7 @@ public sealed class LvmHost : IDisposable
     {
         if (Pools.TryCreate(config, cancellation) is { } made) return made;
         var isNew = config.Uuid is null;
-        if (isNew)
-        {
-            var draft = config.ToDraft();
-            draft.Uuid = Guid.NewGuid();
-            config = DomainConfig.From(draft);
-        }
+        if (isNew) config = config.With(Guid.NewGuid());
 
         // Held until it has been looked at: its guest may end at once, and what shall happen then has time until this returns.
         using var hold = _directory.HoldDomain(config.Uuid!.Value, HostContext.HoldPatience);

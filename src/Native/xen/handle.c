@@ -81,14 +81,13 @@ void lvm_xen_clear_log(lvm_xen *handle)
     handle->log[0] = '\0';
 }
 
-int lvm_xen_host(lvm_xen *handle, struct lvm_host *host)
+/* What stays as it is while the machine is up, and is asked for once. */
+static int ask_version(lvm_xen *handle)
 {
-    memset(host, 0, sizeof *host);
+    struct lvm_host *host = &handle->host;
     int version = xc_version(handle->xc, XENVER_version, NULL);
     if (version < 0)
         return lvm_result(version);
-    host->version_major = (uint32_t)version >> 16;
-    host->version_minor = (uint32_t)version & 0xffff;
 
     xen_extraversion_t extra;
     int error = LVM_CALL(xc_version(handle->xc, XENVER_extraversion, &extra));
@@ -103,11 +102,22 @@ int lvm_xen_host(lvm_xen *handle, struct lvm_host *host)
         return error;
     memcpy(host->capabilities, capabilities, sizeof capabilities);
     host->capabilities[sizeof host->capabilities - 1] = '\0';
+    host->version_minor = (uint32_t)version & 0xffff;
+    host->version_major = (uint32_t)version >> 16;
+    return 0;
+}
+
+int lvm_xen_host(lvm_xen *handle, struct lvm_host *host)
+{
+    int error = handle->host.version_major ? 0 : ask_version(handle);
+    if (error)
+        return error;
 
     xc_physinfo_t physical = { 0 };
     error = LVM_CALL(xc_physinfo(handle->xc, &physical));
     if (error)
         return error;
+    *host = handle->host;
     host->physical_cpus = physical.nr_cpus;
     host->has_hap = (physical.capabilities & XEN_SYSCTL_PHYSCAP_hvm) && (physical.capabilities & XEN_SYSCTL_PHYSCAP_hap);
     host->total_memory_kib = physical.total_pages * (XC_PAGE_SIZE / 1024);
