@@ -224,11 +224,12 @@ public sealed class SocketTests : IDisposable
     {
         StartRequests();
 
-        var macs = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => Task.Run(() =>
+        // Threads of their own: those of the pool are the server's.
+        var macs = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => Task.Factory.StartNew(() =>
         {
             using var client = new DeviceDaemonClient(RequestPath);
             return Enumerable.Range(0, 10).Select(j => ((NetworkDevice)client.Reserve(new Guid(i, (short)j, 0, new byte[8]), [new NetworkDevice(0, new NetworkConfig(null, null, "xenbr0"))])[0]).Config.Mac!).ToArray();
-        }, TestContext.Current.CancellationToken)));
+        }, TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
 
         Assert.Equal(500, macs.SelectMany(each => each).Distinct().Count());
         Assert.Equal(500, _table.Counts.Reservations);
