@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
+using LightVM.Configuration;
 using LightVM.Errors;
+using LightVM.Hosts;
 using LightVM.Hypervisor;
 using LightVM.Noxs;
 using LightVM.Xen;
@@ -113,6 +116,43 @@ public sealed class NoxsDaemonTests : IDisposable
         _hypervisor.Destroy(domain);
         AssertEventually(() => _backend.List(DeviceType.Vif, domain).Count == 0 && !Directory.Exists($"/sys/class/net/vif{domain}.0"), "its interface is gone with it");
         AssertEventually(() => Channels() == channels, "the event channels are those of before");
+    }
+
+    [Theory]
+    [InlineData(GuestType.PV)]
+    [InlineData(GuestType.PVH)]
+    public void Who_reads_a_console_reads_on_when_the_next_daemon_comes(GuestType type)
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        using var host = LvmHost.OpenXen();
+        var draft = new DomainConfigDraft { Name = $"lab-reader-{type}", Kernel = Dom0.TinyKernel, MemoryMiB = 4, VcpuCount = 1, Type = type, DeviceMethod = DeviceMethod.Noxs };
+        var domain = host.CreateDomain(DomainConfig.From(draft), cancellation);
+        var lines = new ConcurrentQueue<string>();
+        var reader = new Thread(() =>
+        {
+            foreach (var line in host.Consoles.ReadLines(domain.Key, follow: true, cancellation: cancellation)) lines.Enqueue(line); // until the domain ends
+        });
+        reader.Start();
+        try
+        {
+            Type("before");
+            AssertEventually(() => lines.Contains("tiny: before"), "the guest answers");
+
+            _daemon.Kill();
+            _daemon.Dispose();
+            _daemon = Start();
+            Type("after");
+            AssertEventually(() => lines.Contains("tiny: after"), "who reads since before the daemon's death reads what the guest writes now");
+            Assert.Single(lines, "tiny: before");
+            Assert.Single(lines, "tiny: after");
+        }
+        finally
+        {
+            host.DestroyDomain(domain.Key);
+            Assert.True(reader.Join(TimeSpan.FromMinutes(1)), "the reader ends with the domain");
+        }
+
+        void Type(string word) => host.Consoles.Send(domain.Key, word + "\n", TimeSpan.FromSeconds(30), cancellation);
     }
 
     private static DeviceDaemon Start() => DeviceDaemon.StartOther("noxsd", new Dictionary<string, string>());
