@@ -5,7 +5,7 @@ using Xunit;
 namespace LightVM.Unit.Noxs;
 
 /// <summary>The guest's side of a disk, as a driver has it that keeps to the protocol, with its pages open to those who do not.</summary>
-internal sealed unsafe class GuestVbd
+internal sealed unsafe class GuestVbd : GuestSide<GuestVbd>
 {
     public const int Slots = 32;
     public const uint Port = 6;
@@ -13,41 +13,26 @@ internal sealed unsafe class GuestVbd
 
     private const uint RingGrant = 10;
     private const uint FirstBuffer = 1000;
-    private const int Ring = 64;
 
-    private readonly ushort _domain;
-    private MemoryMachine _machine;
     private uint _asked;
     private uint _answered;
 
     public GuestVbd(MemoryMachine machine, ushort domain, DevicePlace place)
+        : base(machine, domain, place, Port)
     {
-        _machine = machine;
-        _domain = domain;
-        Place = place;
         Control = (VbdPage*)machine.Shared[place.Grant].Address;
         machine.Granted[(domain, RingGrant)] = Page = machine.NewPage();
         for (uint i = 0; i < Buffers; i++) machine.Granted[(domain, FirstBuffer + i)] = machine.NewPage();
         machine.Offered[(domain, Port)] = 0;
     }
 
-    public DevicePlace Place { get; }
-
     public VbdPage* Control { get; }
 
     public IntPtr Page { get; }
 
-    public SideState Backend => Control->Header.Backend;
-
-    /// <summary>The backend's end of the ring's port; 0 while it has none.</summary>
-    public uint BackendPort => _machine.Offered[(_domain, Port)];
-
-    public int Notifications => _machine.Notified.GetValueOrDefault(BackendPort);
-
     public void Connect(uint port = Port)
     {
-        new Span<byte>((void*)Page, DevicePage.Size).Clear();
-        GuestVif.Index(Page, 1) = GuestVif.Index(Page, 3) = 1;
+        Clear(Page);
         _asked = _answered = 0;
         *(uint*)((byte*)Control + VbdPage.RingsOffset + 4) = RingGrant;
         Control->RingPort = port;
@@ -57,23 +42,8 @@ internal sealed unsafe class GuestVbd
         Say(SideState.Connected);
     }
 
-    public void Say(SideState state)
-    {
-        Control->Header.Frontend = state;
-        Control->Header.BackendWatch = WatchState.Updated;
-        Control->Header.FrontendWatch = WatchState.Requested;
-        _machine.Fire(Place.Port);
-    }
-
-    /// <summary>The same guest, which knows nothing of another daemon.</summary>
-    public GuestVbd At(MemoryMachine machine)
-    {
-        _machine = machine;
-        return this;
-    }
-
     /// <summary>The page of a buffer.</summary>
-    public Span<byte> Buffer(uint number) => new((void*)_machine.Granted[(_domain, FirstBuffer + number)], DevicePage.Size);
+    public Span<byte> Buffer(uint number) => new((void*)Machine.Granted[(Domain, FirstBuffer + number)], DevicePage.Size);
 
     /// <summary>Asks for something; the backend is told by <see cref="Tell"/>.</summary>
     /// <param name="first">The buffer of the first segment; the others follow.</param>
@@ -94,7 +64,7 @@ internal sealed unsafe class GuestVbd
             request[24 + 8 * i + 5] = segments[i].Last;
         }
 
-        GuestVif.Index(Page, 0) = ++_asked;
+        Index(Page, 0) = ++_asked;
     }
 
     public void AskDiscard(ulong id, ulong sector, ulong sectors, byte flags = 0)
@@ -103,20 +73,20 @@ internal sealed unsafe class GuestVbd
         *(ulong*)((byte*)Page + Ring + (_asked - 1) % Slots * VbdRequest.RingSize + 24) = sectors;
     }
 
-    public void Tell() => _machine.Fire(BackendPort == 0 ? Place.Port : BackendPort);
+    public void Tell() => Machine.Fire(BackendPort == 0 ? Place.Port : BackendPort);
 
     /// <summary>What was answered, in the order of the answers.</summary>
     public List<(ulong Id, DiskOperation Operation, short Status)> Take()
     {
         var answers = new List<(ulong, DiskOperation, short)>();
-        for (; _answered != GuestVif.Index(Page, 2); _answered++)
+        for (; _answered != Index(Page, 2); _answered++)
         {
             Assert.True(answers.Count < Slots);
             var response = (byte*)Page + Ring + _answered % Slots * VbdRequest.RingSize;
             answers.Add((*(ulong*)response, (DiskOperation)response[8], *(short*)(response + 10)));
         }
 
-        GuestVif.Index(Page, 3) = _answered + 1;
+        Index(Page, 3) = _answered + 1;
         return answers;
     }
 
@@ -125,7 +95,7 @@ internal sealed unsafe class GuestVbd
     {
         Ask(operation, 77, sector, first, segments);
         Tell();
-        _machine.Settle();
+        Machine.Settle();
         var (id, answered, status) = Assert.Single(Take());
         Assert.Equal((77ul, operation), (id, answered));
         return status;

@@ -1,11 +1,10 @@
-using System.Runtime.CompilerServices;
 using LightVM.Noxs;
 using Xunit;
 
 namespace LightVM.Unit.Noxs;
 
 /// <summary>The guest's side of an interface, as a driver has it that keeps to the protocol, with its pages open to those who do not.</summary>
-internal sealed unsafe class GuestVif
+internal sealed unsafe class GuestVif : GuestSide<GuestVif>
 {
     public const int Slots = 256;
     public const uint Port = 5;
@@ -13,20 +12,15 @@ internal sealed unsafe class GuestVif
     private const uint TransmitRing = 8;
     private const uint ReceiveRing = 9;
     private const uint FirstBuffer = 100;
-    private const int Ring = 64;
 
-    private MemoryMachine _machine;
-    private readonly ushort _domain;
     private uint _sent;
     private uint _sentDone;
     private uint _offered;
     private uint _received;
 
     public GuestVif(MemoryMachine machine, ushort domain, DevicePlace place)
+        : base(machine, domain, place, Port)
     {
-        _machine = machine;
-        _domain = domain;
-        Place = place;
         Control = (VifPage*)machine.Shared[place.Grant].Address;
         machine.Granted[(domain, TransmitRing)] = Transmit = machine.NewPage();
         machine.Granted[(domain, ReceiveRing)] = Receive = machine.NewPage();
@@ -34,20 +28,11 @@ internal sealed unsafe class GuestVif
         machine.Offered[(domain, Port)] = 0;
     }
 
-    public DevicePlace Place { get; }
-
     public VifPage* Control { get; }
 
     public IntPtr Transmit { get; }
 
     public IntPtr Receive { get; }
-
-    public SideState Backend => Control->Header.Backend;
-
-    /// <summary>The backend's end of the rings' port; 0 while it has none.</summary>
-    public uint BackendPort => _machine.Offered[(_domain, Port)];
-
-    public int Notifications => _machine.Notified.GetValueOrDefault(BackendPort);
 
     public void Connect(uint port = Port)
     {
@@ -60,30 +45,11 @@ internal sealed unsafe class GuestVif
         Say(SideState.Connected);
     }
 
-    public void Say(SideState state)
-    {
-        Control->Header.Frontend = state;
-        Control->Header.BackendWatch = WatchState.Updated;
-        Control->Header.FrontendWatch = WatchState.Requested;
-        _machine.Fire(Place.Port);
-    }
-
-    /// <summary>The same guest, which knows nothing of another daemon.</summary>
-    public GuestVif At(MemoryMachine machine)
-    {
-        _machine = machine;
-        return this;
-    }
-
     /// <summary>Empty rings, in which both sides want to be told of the first thing that happens.</summary>
     public void Restart()
     {
-        foreach (var page in (IntPtr[])[Transmit, Receive])
-        {
-            new Span<byte>((void*)page, DevicePage.Size).Clear();
-            Index(page, 1) = Index(page, 3) = 1;
-        }
-
+        Clear(Transmit);
+        Clear(Receive);
         _sent = _sentDone = _offered = _received = 0;
     }
 
@@ -91,7 +57,7 @@ internal sealed unsafe class GuestVif
     public bool Send(ReadOnlySpan<byte> frame, ushort flags = 0, ushort offset = 0, uint? grant = null, ushort? size = null)
     {
         var slot = _sent % Slots;
-        frame.CopyTo(new Span<byte>((byte*)_machine.Granted[(_domain, FirstBuffer + slot)] + offset, DevicePage.Size - offset));
+        frame.CopyTo(new Span<byte>((byte*)Machine.Granted[(Domain, FirstBuffer + slot)] + offset, DevicePage.Size - offset));
         var request = (byte*)Transmit + Ring + slot * 12;
         *(uint*)request = grant ?? FirstBuffer + slot;
         *(ushort*)(request + 4) = offset;
@@ -140,14 +106,11 @@ internal sealed unsafe class GuestVif
             var response = (byte*)Receive + Ring + _received % Slots * 8;
             Assert.Equal(_received % Slots, *(ushort*)response);
             var status = *(short*)(response + 6);
-            frames.Add(status < 0 ? null : new ReadOnlySpan<byte>((void*)_machine.Granted[(_domain, FirstBuffer + _received % Slots)], status).ToArray());
+            frames.Add(status < 0 ? null : new ReadOnlySpan<byte>((void*)Machine.Granted[(Domain, FirstBuffer + _received % Slots)], status).ToArray());
         }
 
         return frames;
     }
-
-    /// <summary>The shared indexes of a ring: requests, when to tell of requests, responses, when to tell of responses.</summary>
-    public static ref uint Index(IntPtr ring, int which) => ref Unsafe.AsRef<uint>((uint*)ring + which);
 
     private static bool Push(IntPtr ring, ref uint produced)
     {
