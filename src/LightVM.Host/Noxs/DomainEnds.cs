@@ -113,9 +113,12 @@ internal sealed class DomainEnds(IHypervisor hypervisor, NoxsService service, Da
     {
         lock (_lock)
         {
-            _domains.Clear();
-            hypervisor.ListDomains(_domains);
-            service.DropEnded(_domains.Where(domain => domain.State != DomainState.Dying).Select(domain => (ushort)domain.Key.Id).ToHashSet().Contains);
+            service.DropEnded(() =>
+            {
+                _domains.Clear();
+                hypervisor.ListDomains(_domains);
+                return _domains.Where(domain => domain.State != DomainState.Dying).Select(domain => (ushort)domain.Key.Id).ToHashSet().Contains;
+            });
             var states = _domains.Select(domain => (domain.Key.Id, HasEnded: domain.State is DomainState.Shutdown or DomainState.Crashed or DomainState.Dying)).ToHashSet();
             // One that is new is no end.
             var isNews = _isTold || _states is null || !states.IsSupersetOf(_states) || states.Any(state => state.HasEnded && !_states.Contains(state));

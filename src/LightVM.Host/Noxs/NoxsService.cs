@@ -75,13 +75,16 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         }
     }
 
-    /// <summary>Looks which domains have ended, and frees what they had.</summary>
-    /// <param name="exists">Whether a domain is there now.</param>
-    public void DropEnded(Func<ushort, bool> exists)
+    /// <summary>Looks which domains have ended, and frees what they had. One that comes while it is looked has not been looked for.</summary>
+    /// <param name="look">Asks which domains there are now; gives whether one is.</param>
+    public void DropEnded(Func<Func<ushort, bool>> look)
     {
+        List<NoxsGuest> known;
+        lock (_lock) known = [.. _guests.Values];
+        var exists = look();
         lock (_lock)
         {
-            foreach (var guest in _guests.Values.Where(guest => !exists(guest.Domain)).ToList()) RemoveAll(guest);
+            foreach (var guest in known.Where(guest => !exists(guest.Domain) && _guests.GetValueOrDefault(guest.Domain) == guest)) RemoveAll(guest);
         }
     }
 

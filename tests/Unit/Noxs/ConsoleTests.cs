@@ -23,7 +23,7 @@ public sealed unsafe class ConsoleTests : IDisposable
 
     public void Dispose()
     {
-        _machine.Service.DropEnded(_ => false);
+        _machine.Service.DropEnded(() => _ => false);
         _machine.Dispose();
     }
 

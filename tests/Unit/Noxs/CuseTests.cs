@@ -113,7 +113,7 @@ public sealed class CuseTests : IDisposable
             Assert.InRange(machine.Service.Call(call, argument, process: 1), 0, 200);
         }
 
-        machine.Service.DropEnded(_ => false);
+        machine.Service.DropEnded(() => _ => false);
         machine.AssertEmpty();
     }
 

@@ -37,12 +37,12 @@ public sealed unsafe class HostileGuestTests
             // At most the rings of both guests are mapped, and the ports of both are open, whatever it did.
             Assert.InRange(machine.Mapped, 2, 4);
             Assert.InRange(machine.Ports.Count, 4, 6);
-            machine.Service.DropEnded(domain => domain == 8);
+            machine.Service.DropEnded(() => domain => domain == 8);
             Assert.Equal((2, 2, 1, 1), (machine.Mapped, machine.Ports.Count, machine.Shared.Count, machine.Watches));
             AssertOtherIsServed(machine, other);
         }
 
-        machine.Service.DropEnded(_ => false);
+        machine.Service.DropEnded(() => _ => false);
         machine.AssertEmpty();
     }
 
@@ -71,13 +71,13 @@ public sealed unsafe class HostileGuestTests
             Assert.InRange(machine.Mapped, 1, 2);
             Assert.InRange(machine.Ports.Count, 3, 4);
             machine.Settle(); // who removes it waits for its disk, which is here
-            machine.Service.DropEnded(domain => domain == 8);
+            machine.Service.DropEnded(() => domain => domain == 8);
             Assert.Equal((1, 2, 1), (machine.Mapped, machine.Ports.Count, machine.Shared.Count));
             Assert.Equal((false, true, 4 * GuestVbd.Slots), (mine.IsOpen, others.IsOpen, machine.FreeBuffers));
             AssertOtherIsServed(machine, other, random);
         }
 
-        machine.Service.DropEnded(_ => false);
+        machine.Service.DropEnded(() => _ => false);
         machine.AssertEmpty();
     }
 

@@ -161,11 +161,42 @@ public sealed unsafe class ServiceTests : IDisposable
         Service.Vif();
         var other = Service.Sysctl(8);
 
-        Service.DropEnded(domain => domain == 8);
+        Service.DropEnded(() => domain => domain == 8);
 
         Assert.Equal([other.Grant], _machine.Shared.Keys);
-        Service.DropEnded(_ => false);
+        Service.DropEnded(() => _ => false);
         _machine.AssertEmpty();
+    }
+
+    [Fact]
+    public void A_domain_that_comes_while_it_is_looked_which_have_ended_keeps_its_devices()
+    {
+        Service.Sysctl();
+        var other = default(DevicePlace);
+
+        Service.DropEnded(() =>
+        {
+            other = Service.Sysctl(8);
+            return _ => false; // as of before it came
+        });
+
+        Assert.Equal([other.Grant], _machine.Shared.Keys);
+    }
+
+    [Fact]
+    public void A_domain_of_an_id_that_is_in_use_again_keeps_its_devices()
+    {
+        Service.Sysctl();
+        var next = default(DevicePlace);
+
+        Service.DropEnded(() =>
+        {
+            Service.DropEnded(() => _ => false);
+            next = Service.Sysctl();
+            return _ => false;
+        });
+
+        Assert.Equal([next.Grant], _machine.Shared.Keys);
     }
 
     [Theory]
@@ -269,7 +300,7 @@ public sealed unsafe class ServiceTests : IDisposable
         Assert.Equal(99, Assert.Single(guest.TakeReceived())!.Length);
         Assert.Equal(0, next.Service.Close(CloseRequest.PowerOff));
         Assert.Equal(SysctlBits.PowerOff, ((SysctlPage*)next.Shared[sysctl.Grant].Address)->Request);
-        next.Service.DropEnded(_ => false);
+        next.Service.DropEnded(() => _ => false);
         next.AssertEmpty();
     }
 

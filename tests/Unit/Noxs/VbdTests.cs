@@ -340,7 +340,7 @@ public sealed unsafe class VbdTests : IDisposable
         using var next = Succeed();
         Assert.Equal(SideState.Closed, _guest.Backend);
         Assert.Contains("vbd 51712 of domain 7: no such disk", next.Messages.ToString(), StringComparison.Ordinal);
-        next.Service.DropEnded(_ => false);
+        next.Service.DropEnded(() => _ => false);
         next.AssertEmpty();
     }
 

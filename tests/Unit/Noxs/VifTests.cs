@@ -171,7 +171,7 @@ public sealed unsafe class VifTests : IDisposable
             Assert.Equal(SideState.InitialisingWait, _guest.Backend);
         }
 
-        _machine.Service.DropEnded(_ => false);
+        _machine.Service.DropEnded(() => _ => false);
         _machine.AssertEmpty();
     }
 
