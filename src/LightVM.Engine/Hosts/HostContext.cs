@@ -146,7 +146,7 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
         {
             Id = info.Key.Id,
             Uuid = info.Key.Uuid,
-            Name = entry?.Name ?? "",
+            Name = entry?.Name is { Length: > 0 } name ? name : NameOfUnpublished(info.Key.Uuid),
             State = info.State,
             ShutdownReason = info.ShutdownReason,
             Type = info.Type,
@@ -159,6 +159,9 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
             Uptime = entry?.StartTime is { } start && start < now ? now - start : null,
         };
     }
+
+    /// <summary>A shell that is being made is one already: what is done with all domains is not done with it.</summary>
+    private string NameOfUnpublished(Guid uuid) => directory.Shells.Find(uuid)?.Name ?? "";
 
     /// <summary>A domain that was made just now. A guest that ended at once is gone only when somebody removed it: then there is nothing to tell but what was made.</summary>
     public Domain DescribeNew(DomainKey key, string name, CreationRecord record, string operation)

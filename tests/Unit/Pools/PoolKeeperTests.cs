@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using LightVM.Configuration;
 using LightVM.Contract;
+using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hosts;
 using LightVM.Pools;
@@ -66,6 +68,26 @@ public sealed class PoolKeeperTests : IDisposable
         keeper.Take(Request());
 
         Assert.True(Work(keeper));
+    }
+
+    [Fact]
+    public void A_shell_is_out_of_sight_before_it_has_been_published()
+    {
+        var (seen, here) = (new List<string>(), Environment.CurrentManagedThreadId); // other tests make shells as well
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source == DomainCreation.Activities,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStarted = activity =>
+            {
+                if (activity.OperationName == "shell/publish" && Environment.CurrentManagedThreadId == here) seen.AddRange(_host.ListDomains().Select(domain => domain.Name));
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
+
+        Keeper(1);
+
+        Assert.Equal(["Domain-0"], seen);
     }
 
     [Fact]
