@@ -33,8 +33,8 @@ internal struct GrantCopy
 /// </summary>
 internal interface IGuestAccess
 {
-    /// <summary>Allocates a page, zeroed, that a guest may map and write. Errors: NoxsFailure, GrantsExhausted.</summary>
-    SharedPage Share(ushort domain);
+    /// <summary>Allocates pages, zeroed, that a guest may map and write: all, or none. Errors: NoxsFailure, GrantsExhausted.</summary>
+    void Share(ushort domain, Span<SharedPage> pages);
 
     /// <summary>Frees a page. As long as the guest maps it, the kernel keeps it.</summary>
     void Unshare(in SharedPage page);

@@ -175,11 +175,12 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
             {
                 var before = guest.Devices.Count;
                 var errno = ErrnoText.EINVAL;
+                using var pages = new NewPages(guest, CountControlled(arguments));
                 try
                 {
                     foreach (ref var argument in arguments)
                     {
-                        errno = Create(guest, ref argument, process);
+                        errno = Create(guest, ref argument, pages, process);
                         if (errno != 0) break;
                     }
 
@@ -203,7 +204,18 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         }
     }
 
-    private int Create(NoxsGuest guest, ref CreateArgument argument, int process)
+    private static int CountControlled(ReadOnlySpan<CreateArgument> arguments)
+    {
+        var count = 0;
+        foreach (ref readonly var argument in arguments)
+        {
+            if (argument.Type != DeviceType.Console) count++;
+        }
+
+        return count;
+    }
+
+    private int Create(NoxsGuest guest, ref CreateArgument argument, NewPages pages, int process)
     {
         var id = argument.Type is DeviceType.Vif or DeviceType.Vbd ? argument.Id : 0;
         if (argument.Type == DeviceType.Vif && id >= MostInterfaces) return ErrnoText.EINVAL;
@@ -212,9 +224,9 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         if (guest.Devices.Count(device => device.Type != DeviceType.Console) >= DevicePage.MaxDevices) return ErrnoText.ENOSPC;
         return argument.Type switch
         {
-            DeviceType.Sysctl => CreateSysctl(guest, ref argument),
-            DeviceType.Vif => CreateVif(guest, ref argument),
-            _ => CreateVbd(guest, ref argument, process),
+            DeviceType.Sysctl => CreateSysctl(guest, ref argument, pages),
+            DeviceType.Vif => CreateVif(guest, ref argument, pages),
+            _ => CreateVbd(guest, ref argument, pages, process),
         };
     }
 
@@ -247,27 +259,27 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         host.Hurry(guest.Domain);
     }
 
-    private int CreateSysctl(NoxsGuest guest, ref CreateArgument argument)
+    private int CreateSysctl(NoxsGuest guest, ref CreateArgument argument, NewPages pages)
     {
-        var (page, port) = Allocate(guest);
+        var (page, port) = pages.TakeWithPort();
         return Finish(guest, new SysctlDevice(guest.Worker, guest.Domain, log, page, port), ref argument);
     }
 
-    private int CreateVif(NoxsGuest guest, ref CreateArgument argument)
+    private int CreateVif(NoxsGuest guest, ref CreateArgument argument, NewPages pages)
     {
         ref readonly var settings = ref argument.Settings.Vif;
         ReadOnlySpan<byte> mac = settings.Mac, bridge = settings.Bridge;
         if ((mac[0] & 1) != 0 || mac.IndexOfAnyExcept((byte)0) < 0) return ErrnoText.EINVAL;
         if (bridge[0] != 0 && settings.BridgeText() is not { } name) return ErrnoText.EINVAL;
         if (settings.BridgeText() is { } wanted && !host.IsBridge(wanted)) return ErrnoText.ENODEV;
-        var (page, port) = Allocate(guest);
+        var (page, port) = pages.TakeWithPort();
         var vif = new VifDevice(guest.Worker, guest.Domain, argument.Id, log, page, port, settings, host.FramesOf(guest.Worker));
         var errno = Finish(guest, vif, ref argument);
         MakeInterface(guest, vif);
         return errno;
     }
 
-    private int CreateVbd(NoxsGuest guest, ref CreateArgument argument, int process)
+    private int CreateVbd(NoxsGuest guest, ref CreateArgument argument, NewPages pages, int process)
     {
         ref readonly var settings = ref argument.Settings.Vbd;
         if (settings.Type is not (VbdType.Physical or VbdType.File) || settings.Mode is not (VbdMode.ReadOnly or VbdMode.ReadWrite)) return ErrnoText.EINVAL;
@@ -276,7 +288,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         {
             // The host's own locks say so as well, but not whose it is.
             if (FindUser(disk.Identity, settings.Mode) is { } user) throw new LvmException(ErrorIds.DiskInUse, $"disk '{disk.Path}' is in use: {user} has it") { Errno = ErrnoText.EBUSY };
-            var (page, port) = Allocate(guest);
+            var (page, port) = pages.TakeWithPort();
             return Finish(guest, new VbdDevice(guest.Worker, guest.Domain, argument.Id, log, page, port, settings, disk, host.DiskThreads, host.BuffersOf(guest.Worker)), ref argument);
         }
         catch
@@ -288,21 +300,6 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
 
     private string? FindUser(DiskIdentity disk, VbdMode mode) =>
         _guests.Values.SelectMany(guest => guest.Devices).OfType<VbdDevice>().FirstOrDefault(device => device.Excludes(disk, mode))?.Name;
-
-    private static (SharedPage Page, uint Port) Allocate(NoxsGuest guest)
-    {
-        var access = guest.Worker.Access;
-        var page = access.Share(guest.Domain);
-        try
-        {
-            return (page, access.OfferPort(guest.Domain));
-        }
-        catch
-        {
-            access.Unshare(page);
-            throw;
-        }
-    }
 
     private int Finish(NoxsGuest guest, ControlledDevice device, ref CreateArgument argument)
     {

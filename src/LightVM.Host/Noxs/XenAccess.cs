@@ -56,25 +56,32 @@ internal sealed unsafe class XenAccess : IGuestAccess, IDisposable
         return port >= 0 ? ((uint)port, 0) : (0, Marshal.GetLastPInvokeError());
     }
 
-    public SharedPage Share(ushort domain)
+    public void Share(ushort domain, Span<SharedPage> pages)
     {
-        var argument = new AllocateArgument { Domain = domain, Flags = Writable, Count = 1 };
-        if (SystemCalls.Control(_grants, AllocateGrant, &argument) != 0)
+        Span<byte> bytes = stackalloc byte[sizeof(AllocateArgument) + Math.Max(0, pages.Length - 1) * sizeof(uint)];
+        bytes.Clear();
+        ref var argument = ref MemoryMarshal.AsRef<AllocateArgument>(bytes);
+        (argument.Domain, argument.Flags, argument.Count) = (domain, Writable, (uint)pages.Length);
+        int result;
+        fixed (byte* first = bytes) result = SystemCalls.Control(_grants, AllocateGrant, first);
+        if (result != 0)
         {
             var errno = Marshal.GetLastPInvokeError();
             throw new LvmException(errno == ErrnoText.ENOSPC ? ErrorIds.GrantsExhausted : ErrorIds.NoxsFailure, $"no page can be granted to domain {domain}") { Errno = errno };
         }
 
-        var page = Adopt(argument.Index, argument.Grant);
-        if (page is { } shared)
+        // The driver goes through all that it has granted to find what is mapped.
+        var address = SystemCalls.Map(0, (nuint)pages.Length * PageSize, SystemCalls.ProtectRead | SystemCalls.ProtectWrite, SystemCalls.MapShared, _grants, (long)argument.Index);
+        if (address == SystemCalls.MapFailed)
         {
-            new Span<byte>((void*)shared.Address, PageSize).Clear();
-            return shared;
+            var errno = Marshal.GetLastPInvokeError();
+            Free(argument.Index, pages.Length);
+            throw new LvmException(ErrorIds.NoxsFailure, $"pages granted to domain {domain} cannot be mapped") { Errno = errno };
         }
 
-        var reason = Marshal.GetLastPInvokeError();
-        Free(argument.Index);
-        throw new LvmException(ErrorIds.NoxsFailure, $"a page granted to domain {domain} cannot be mapped") { Errno = reason };
+        new Span<byte>((void*)address, pages.Length * PageSize).Clear();
+        var grants = MemoryMarshal.Cast<byte, uint>(bytes[(int)Marshal.OffsetOf<AllocateArgument>(nameof(AllocateArgument.Grant))..]);
+        for (var i = 0; i < pages.Length; i++) pages[i] = new SharedPage(address + i * PageSize, argument.Index + (ulong)(i * PageSize), grants[i]);
     }
 
     /// <summary>A page that an earlier process allocated; null where it is not there any more.</summary>
@@ -86,8 +93,8 @@ internal sealed unsafe class XenAccess : IGuestAccess, IDisposable
 
     public void Unshare(in SharedPage page)
     {
-        _ = SystemCalls.Unmap(page.Address, PageSize);
-        Free(page.Index);
+        _ = SystemCalls.Unmap(page.Address, PageSize); // of pages that were mapped at once, the driver keeps each until all are unmapped
+        Free(page.Index, 1);
     }
 
     public IntPtr Map(ushort domain, uint grant)
@@ -160,9 +167,9 @@ internal sealed unsafe class XenAccess : IGuestAccess, IDisposable
         throw new LvmException(ErrorIds.ServiceFailure, $"'{path}' cannot be opened; the kernel's module for it has to be loaded (modprobe xen-{Path.GetFileName(path)})") { Errno = Marshal.GetLastPInvokeError() };
     }
 
-    private void Free(ulong index)
+    private void Free(ulong index, int count)
     {
-        var argument = new FreeArgument { Index = index, Count = 1 };
+        var argument = new FreeArgument { Index = index, Count = (uint)count };
         _ = SystemCalls.Control(_grants, FreeGrant, &argument);
     }
 
@@ -172,7 +179,7 @@ internal sealed unsafe class XenAccess : IGuestAccess, IDisposable
         _ = SystemCalls.Control(_maps, UnmapGrant, &argument);
     }
 
-    /// <summary>struct ioctl_gntalloc_alloc_gref.</summary>
+    /// <summary>struct ioctl_gntalloc_alloc_gref. The references of further pages follow.</summary>
     [StructLayout(LayoutKind.Sequential)]
     private struct AllocateArgument
     {

@@ -40,6 +40,12 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
     /// <summary>Pages of the backend, by reference.</summary>
     public Dictionary<uint, SharedPage> Shared { get; } = [];
 
+    /// <summary>Pages that can be shared at once.</summary>
+    public int MostShared { get; set; } = int.MaxValue;
+
+    /// <summary>Ports that can be offered yet.</summary>
+    public int PortsLeft { get; set; } = int.MaxValue;
+
     /// <summary>Ports of the backend that are open.</summary>
     public HashSet<uint> Ports { get; } = [];
 
@@ -141,10 +147,14 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
         Assert.Equal(4 * VbdDevice.Slots, FreeBuffers);
     }
 
-    public SharedPage Share(ushort domain)
+    public void Share(ushort domain, Span<SharedPage> pages)
     {
-        var grant = (uint)Random.Shared.Next(100, int.MaxValue);
-        return Shared[grant] = new SharedPage(NewPage(), grant * 4096ul, grant);
+        if (Shared.Count + pages.Length > MostShared) throw new LvmException(ErrorIds.GrantsExhausted, "no page is left");
+        foreach (ref var page in pages)
+        {
+            var grant = (uint)Random.Shared.Next(100, int.MaxValue);
+            page = Shared[grant] = new SharedPage(NewPage(), grant * 4096ul, grant);
+        }
     }
 
     public void Unshare(in SharedPage page) => Assert.True(Shared.Remove(page.Grant));
@@ -181,6 +191,7 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
 
     public uint OfferPort(ushort domain)
     {
+        if (PortsLeft-- == 0) throw new LvmException(ErrorIds.EventChannelsExhausted, "no port is left");
         Ports.Add(_nextPort);
         return _nextPort++;
     }

@@ -150,6 +150,26 @@ public sealed unsafe class ServiceTests : IDisposable
         Assert.Equal(ErrnoText.ENOTTY, Service.Call(NoxsCalls.CreateMany(2), new byte[48], process: 1));
     }
 
+    [Fact]
+    public void Nothing_is_left_of_devices_for_which_there_are_not_enough_pages_or_ports()
+    {
+        CreateArgument[] devices = [CreateArgument.Sysctl(7), Vif(0), Vif(1)];
+        _machine.MostShared = 2;
+        Assert.Equal(ErrnoText.ENOMEM, CreateMany(devices));
+        _machine.AssertEmpty();
+
+        _machine.MostShared = 3;
+        for (var ports = 0; ports < devices.Length; ports++)
+        {
+            _machine.PortsLeft = ports;
+            Assert.Equal(ErrnoText.ENOMEM, CreateMany(devices));
+            _machine.AssertEmpty();
+        }
+
+        _machine.PortsLeft = devices.Length;
+        Assert.Equal(0, CreateMany(devices));
+    }
+
     private static CreateArgument Vif(uint id, string? bridge = "xenbr0") => CreateArgument.Vif(7, id, VifSettings.Of("00:16:3e:00:00:07", null, bridge));
 
     private int CreateMany(CreateArgument[] devices) => Service.Call(NoxsCalls.CreateMany(devices.Length), MemoryMarshal.AsBytes(devices.AsSpan()), process: 1);
