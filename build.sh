@@ -19,6 +19,7 @@ build.sh: build, try and prove LightVM.PowerShell
                                  by name only: moves, between two labs at once                    (10 min);
                                  bulk, a thousand guests three times over                         (60 min)
                                  storeless, five hundred guests without xenstored                  (5 min)
+                                 examples, every example of the help on a real Xen                (20 min)
   ./build.sh bench [OPTION...]   measure beside xl and a bare C loop, in the lab                  (15 min)
   ./build.sh lab                 a shell in the lab's dom0 with module, lightvm and pwsh          (1 min)
   ./build.sh format              bring the C# sources into their format
@@ -225,7 +226,7 @@ command_test() {
   local part
   for part in "${parts[@]}"; do
     case $part in
-      format | unit | pester | lab | moves | bulk | storeless)
+      format | unit | pester | lab | moves | bulk | storeless | examples)
         say "test: $part"
         "test_$part"
         ;;
@@ -302,18 +303,26 @@ test_lab() {
   local log=$artifacts/lab.log
   lab run "$test_lab" --timeout 3000 -- 'cd /lightvm/lab && dotnet LightVM.Contract.dll -noColor' </dev/null 2>&1 | tee "$log" || true
   count_xunit "$log"
-  if lab run "$test_lab" -- 'command -v pwsh >/dev/null' </dev/null; then
-    # As the tests find them in the tree: the help's examples are run as well.
-    lab run "$test_lab" -- 'mkdir -p /host/tree/tests /host/tree/docs' </dev/null
-    lab copy "$test_lab" tests/Pester /host/tree/tests/
-    lab copy "$test_lab" docs/help /host/tree/docs/
-    lab run "$test_lab" --timeout 2400 -- 'pwsh -NoProfile -File /host/tree/tests/Pester/Invoke-Tests.ps1 -ModulePath /lightvm/module/LightVM -Xen -KernelPath /lightvm/guests/tiny.elf' </dev/null 2>&1 | tee "$artifacts/lab-pester.log" || true
-    count_pester "$artifacts/lab-pester.log"
+  if lab_has_pwsh "$test_lab"; then
+    lab_pester "$test_lab" "$artifacts/lab-pester.log" 2400
   else
     say "skipped: the $(pester_tests) Pester tests on a real Xen (the lab has no pwsh)"
     count 0 0 "$(pester_tests)"
   fi
   lab stop "$test_lab"
+}
+
+lab_has_pwsh() { lab run "$1" -- 'command -v pwsh >/dev/null' </dev/null; }
+
+# lab_pester LAB LOG SECONDS [ARGUMENT...]: the Pester tests in dom0, which find there what they find in the tree
+lab_pester() {
+  local name=$1 log=$2 seconds=$3
+  shift 3
+  lab run "$name" -- 'mkdir -p /host/tree/tests /host/tree/docs' </dev/null
+  lab copy "$name" tests/Pester /host/tree/tests/
+  lab copy "$name" docs/help /host/tree/docs/
+  lab run "$name" --timeout "$seconds" -- "pwsh -NoProfile -File /host/tree/tests/Pester/Invoke-Tests.ps1 -ModulePath /lightvm/module/LightVM -Xen -KernelPath /lightvm/guests/tiny.elf $*" </dev/null 2>&1 | tee "$log" || true
+  count_pester "$log"
 }
 
 # Two labs, and domains that move between them.
@@ -336,6 +345,18 @@ test_storeless() {
   lab run storeless --timeout 3600 -- 'cd /lightvm/lab && LIGHTVM_WITHOUT_STORE=500 dotnet LightVM.Contract.dll -noColor -class LightVM.Lab.WithoutStoreTests' </dev/null 2>&1 | tee "$log" || true
   count_xunit "$log"
   lab stop storeless
+}
+
+# The examples of the help, one of which starts a thousand guests, and some of which are about all domains.
+test_examples() {
+  start_lab examples --memory 12288 --dom0-memory 2048 --cpus 1
+  if lab_has_pwsh examples; then
+    lab_pester examples "$artifacts/examples.log" 5400 -Disposable -Name HelpExamples
+  else
+    say "skipped: the examples of the help on a real Xen (the lab has no pwsh)"
+    count 0 0 1
+  fi
+  lab stop examples
 }
 
 # A thousand guests, three times over; the ordinary run of the lab has a hundred once.

@@ -1,4 +1,5 @@
-# Every example of docs/help is run, on a simulated host with two web servers, a database and a few files; each domain has an interface and a disk.
+# Every example of docs/help is run, on a host with two web servers, a database and a few files; each domain has an interface and a disk. On Xen only where
+# the machine is there to be tried on (Invoke-Tests.ps1 -Disposable): examples have the names that they have, and some are about all domains.
 
 BeforeDiscovery {
     Import-Module "$PSScriptRoot/TestHost.psm1" -Force
@@ -21,13 +22,14 @@ BeforeAll {
     Import-Module (Get-TestModulePath) -Force
 }
 
-Describe 'The examples of the help' -Skip:(Test-OnXen) {
+Describe 'The examples of the help' -Skip:((Test-OnXen) -and -not (Test-Disposable)) {
     BeforeEach {
-        Connect-LvmHost -Simulated
+        Connect-TestHost
         $directory = Join-Path $TestDrive ([guid]::NewGuid())
         $null = New-Item -ItemType Directory (Join-Path $directory 'configs') -Force
         Push-Location $directory
-        Write-TinyKernel (Join-Path $directory 'tiny')
+        if (Test-OnXen) { Initialize-DisposableHost }
+        Copy-Item (Get-TestKernel $TestDrive) (Join-Path $directory 'tiny')
         $null = Write-TestConfig web.json web tiny
         $null = Write-TestConfig configs/alpha.json alpha tiny
         $null = Write-TestConfig configs/beta.json beta tiny -MemoryMiB 8
@@ -52,6 +54,8 @@ Describe 'The examples of the help' -Skip:(Test-OnXen) {
     AfterEach {
         Pop-Location
         $env:LIGHTVM_TRUST = $null
+        Connect-TestHost
+        if (Test-OnXen) { Clear-DisposableHost }
         Disconnect-LvmHost
     }
 

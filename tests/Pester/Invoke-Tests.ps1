@@ -6,6 +6,8 @@
     The built module's directory.
 .PARAMETER Xen
     Tests on the Xen of this machine instead of the simulated host.
+.PARAMETER Disposable
+    With -Xen: nothing on this machine is anybody's. The examples of the help are run as well, after each of which ALL domains and pools are removed.
 .PARAMETER KernelPath
     With -Xen, a PV kernel that runs in 4 MiB (the tree's tiny.elf).
 .PARAMETER Name
@@ -14,6 +16,7 @@
 param(
     [string] $ModulePath = (Join-Path $PSScriptRoot '../../artifacts/module/LightVM'),
     [switch] $Xen,
+    [switch] $Disposable,
     [string] $KernelPath,
     [string[]] $Name = '*'
 )
@@ -22,6 +25,7 @@ if ($Xen -and -not $KernelPath) { throw 'On Xen the tests need a kernel: -Kernel
 
 $env:LIGHTVM_TEST_MODULE = (Resolve-Path -LiteralPath $ModulePath).ProviderPath
 $env:LIGHTVM_TEST_HOST = $Xen ? 'xen' : 'simulated'
+$env:LIGHTVM_TEST_DISPOSABLE = $Xen -and $Disposable ? 'yes' : $null
 $env:LIGHTVM_TEST_KERNEL = $KernelPath ? (Resolve-Path -LiteralPath $KernelPath).ProviderPath : $null
 
 Import-Module Pester -MinimumVersion 5.0

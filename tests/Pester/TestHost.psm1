@@ -3,6 +3,7 @@
 # LIGHTVM_TEST_MODULE  the module's directory (artifacts/module/LightVM)
 # LIGHTVM_TEST_HOST    "xen" for the Xen of this machine; anything else is the simulated host
 # LIGHTVM_TEST_KERNEL  a PV kernel that runs in 4 MiB; needed on Xen, where a made-up one would not start
+# LIGHTVM_TEST_DISPOSABLE  set where nothing on this machine's Xen is anybody's
 
 $script:Prefix = 'pester{0}-' -f [guid]::NewGuid().ToString('n').Substring(0, 6)
 
@@ -12,6 +13,23 @@ function Get-TestModulePath {
 }
 
 function Test-OnXen { $env:LIGHTVM_TEST_HOST -eq 'xen' }
+
+function Test-Disposable { [bool] $env:LIGHTVM_TEST_DISPOSABLE }
+
+# What a simulated host has of itself: its files below /simulated, and its daemons.
+function Initialize-DisposableHost {
+    $null = New-Item -ItemType Directory /simulated -Force
+    Copy-Item (Get-TestKernel) /simulated/tiny.elf
+    'web1', 'web2', 'web3', 'db', 'common' | ForEach-Object { [IO.File]::WriteAllBytes("/simulated/$_.img", [byte[]]::new(1MB)) }
+    Start-LvmService devd, noxsd, poold
+}
+
+# Leaves no domain and no pool on it.
+function Clear-DisposableHost {
+    Start-LvmService poold
+    Remove-LvmPool *
+    Remove-LvmDomain * -Force
+}
 
 function Connect-TestHost {
     if (Test-OnXen) { Connect-LvmHost } else { Connect-LvmHost -Simulated }
