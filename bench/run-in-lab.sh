@@ -37,9 +37,9 @@ if [[ $device_others && ${lightvm[*]} ]]; then
     --process-samples "$(((process_samples + 1) / 2))" --blocks 3 "${lightvm[@]}"
 fi
 # As many as of guests with devices: each sample is a creation, a checkpoint, a save and a restoration.
-if [[ $image_others ]]; then
-  "$here/LightVM.Bench" images "${arguments[@]}" --others "$image_others" --samples "$((samples / 2))" \
-    --process-samples "$(((process_samples + 1) / 2))" --blocks 3
+if [[ $image_others && ${lightvm[*]} ]]; then
+  "$here/LightVM.Bench" images "${arguments[@]}" --guests "$build/guests" --others "$image_others" --samples "$((samples / 2))" \
+    --process-samples "$(((process_samples + 1) / 2))" --blocks 3 "${lightvm[@]}"
 fi
 if [[ $pool_others && ${lightvm[*]} ]]; then
   "$here/LightVM.Bench" pools "${arguments[@]}" --others "$pool_others" --samples "$((samples / 2))" \

@@ -7,10 +7,12 @@ namespace LightVM.Bench;
 
 /// <summary>
 /// Guests that are saved and restored on a real Xen, by the engine, the bare C loop and xl, in turns. Each guest is new, is checkpointed
-/// (saved, and goes on), saved, restored and destroyed.
+/// (saved, and goes on), saved, restored and destroyed. One of them has, made by the engine, no store.
 /// </summary>
 /// <param name="folder">Where images are saved: on a disk, for in memory it costs nothing to write them through.</param>
-internal sealed class ImagesSuite(SuiteOptions options, string folder)
+/// <param name="idle">The guest idle, which needs no store.</param>
+/// <param name="lightvm">The executable, whose daemon serves that.</param>
+internal sealed class ImagesSuite(SuiteOptions options, string folder, string idle, string lightvm)
 {
     private const int SmallMiB = 4;
     private const int LargeMiB = 64;
@@ -29,10 +31,12 @@ internal sealed class ImagesSuite(SuiteOptions options, string folder)
         using var small = new GuestFiles(options.Kernel, SmallMiB, options.PauseMs);
         using var large = new GuestFiles(options.Kernel, LargeMiB, options.PauseMs);
         using var pvh = new GuestFiles(options.Kernel, SmallMiB, options.PauseMs, type: GuestType.PVH);
+        using var noxs = new GuestFiles(idle, SmallMiB, options.PauseMs, method: DeviceMethod.Noxs);
+        using var noxsd = new DaemonProcess(lightvm, ["noxsd"], Path.Combine(output.FullName, "images-suite.log"));
         using var host = LvmHost.OpenXen();
         using var times = new ActivityTimes();
         var image = Path.Combine(folder, $"lightvm-bench-{Environment.ProcessId}.image");
-        var variants = new[] { small, large, pvh }.Select(files => new Variant(files, host, times, options.Programs, image)).ToArray();
+        var variants = new[] { small, large, pvh, noxs }.Select(files => new Variant(files, host, times, options.Programs, image)).ToArray();
         var crowd = new Crowd(host, small);
         try
         {
@@ -102,7 +106,7 @@ internal sealed class ImagesSuite(SuiteOptions options, string folder)
     {
         public Variant(GuestFiles files, LvmHost host, ActivityTimes times, string programs, string image)
         {
-            Name = $"{(files.Type == GuestType.PVH ? "pvh" : "pv")}-{files.MemoryMiB}";
+            Name = $"{(files.Type == GuestType.PVH ? "pvh" : "pv")}-{files.MemoryMiB}{(files.Method == DeviceMethod.Noxs ? "-noxs" : "")}";
             IsSmallPV = files is { Type: GuestType.PV, MemoryMiB: SmallMiB };
             Contenders = [new SavedEngineContender(host, times, files, image)];
             if (files.Type == GuestType.PV) Contenders.Insert(0, new SavedBaselineContender(Path.Combine(programs, "baseline"), files, image));

@@ -29,9 +29,11 @@ var devices = new Command("devices", "Guests with devices on the Xen that runs h
 devices.SetAction(arguments => new DevicesSuite(
     OptionsOf(arguments), arguments.GetRequiredValue(bridge), arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
 
+var guests = new Option<DirectoryInfo>("--guests") { Description = "The folder of the guests timecost, which says a line when it is up, template, which sends back what comes, idle, and disk", Required = true };
 var folder = new Option<DirectoryInfo>("--folder") { Description = "Where images are saved", DefaultValueFactory = _ => new DirectoryInfo("/var/tmp") };
-var images = new Command("images", "Saved guests on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, folder };
-images.SetAction(arguments => new ImagesSuite(OptionsOf(arguments), arguments.GetRequiredValue(folder).FullName).Run(arguments.GetRequiredValue(output)));
+var images = new Command("images", "Saved guests on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, folder, guests, daemon };
+images.SetAction(arguments => new ImagesSuite(
+    OptionsOf(arguments), arguments.GetRequiredValue(folder).FullName, GuestIn(arguments, "idle"), arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
 
 var target = new Option<string>("--target") { Description = "The host that guests move to: a peer that serves moves over TLS, and logins over ssh", Required = true };
 var moves = new Command("moves", "Guests that move from the Xen that runs here to another") { kernel, target, baseline, processSamples, blocks, pause };
@@ -41,7 +43,6 @@ var pools = new Command("pools", "Guests made of shells on the Xen that runs her
 pools.SetAction(arguments => new PoolsSuite(
     OptionsOf(arguments), arguments.GetRequiredValue(folder).FullName, arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
 
-var guests = new Option<DirectoryInfo>("--guests") { Description = "The folder of the guests timecost, which says a line when it is up, template, which sends back what comes, and disk", Required = true };
 var address = new Option<string>("--address") { Description = "An address for template, with its bits, that is reached by the bridge", DefaultValueFactory = _ => "192.168.77.90/24" };
 var noxs = new Command("noxs", "Guests without a store on the Xen that runs here") { guests, address, others, baseline, processSamples, blocks, pause, daemon, bridge };
 noxs.SetAction(arguments => new NoxsSuite(

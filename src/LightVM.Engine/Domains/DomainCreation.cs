@@ -26,9 +26,6 @@ internal sealed class DomainCreation
     private static readonly Histogram<double> StepDuration =
         Meter.CreateHistogram<double>("lightvm.create.step.duration", "ms", "Time of one step of a domain's creation");
 
-    /// <summary>What the domain's own structures cost the hypervisor beside its memory: room that must be free as well.</summary>
-    private const long SlackKiB = 1024;
-
     /// <summary>Room above the limit of a domain's memory for its special pages and tables; what xl gives (LIBXL_MAXMEM_CONSTANT).</summary>
     private const long MaxMemorySlackKiB = 1024;
 
@@ -52,7 +49,7 @@ internal sealed class DomainCreation
     ];
 
     /// <summary>Another toolstack may have published the same name at the same moment: in the store. Of our own nobody has, for the name is reserved.</summary>
-    private static readonly Step RequireOwnName = new("name", c => { if (c._noxs is null) RequireFreeName(c._hypervisor, c._directory, c._config, c.Key); }) { IsSilent = true };
+    private static readonly Step RequireOwnName = new("name", c => { if (c._noxs is null) DomainNames.RequireFreeAsKnown(c._hypervisor, c._directory, c._config.Name, c.Key); }) { IsSilent = true };
 
     private static readonly Step Publish = new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish());
 
@@ -215,8 +212,8 @@ internal sealed class DomainCreation
     /// <param name="isUsed">Becomes true as soon as there is no shell any more that could be given back.</param>
     public static (DomainKey Key, CreationRecord Record)? RunShell(CreationHost host, DomainConfig config, ShellRecord shell, long begin, ref bool isUsed, CancellationToken cancellation)
     {
-        if (config.CpuMap.Count > 0) CheckGuest(host.Hypervisor.GetInfo(), config);
-        var (kernel, ramdisk) = shell.Flavour.Kind == ShellKind.Shell ? ReadKernel(host, config) : default;
+        if (config.CpuMap.Count > 0) CreationHost.CheckGuest(host.Hypervisor.GetInfo(), config);
+        var (kernel, ramdisk) = shell.Flavour.Kind == ShellKind.Shell ? host.ReadKernel(config) : default;
         if (!host.Directory.Shells.TryClaim(shell.Uuid)) return null;
         isUsed = true;
         CrashPoint.Reach(ShellCrashPoints.Claimed);
@@ -230,7 +227,7 @@ internal sealed class DomainCreation
         IReadOnlyList<Device> devices, added;
         try
         {
-            (settled, devices, added) = SettleShell(host, config, shell);
+            (settled, devices, added) = host.SettleShell(config, shell);
         }
         catch (LvmException error)
         {
@@ -253,7 +250,7 @@ internal sealed class DomainCreation
         }
         catch (Exception error)
         {
-            Release(host, settled, added);
+            host.Release(settled, added);
             // A shell that somebody began to use is used up.
             var leftBehind = UndoShell(host, shell, creation.Key);
             if (error is LvmException failure) failure.LeftBehind ??= leftBehind;
@@ -274,9 +271,9 @@ internal sealed class DomainCreation
         activity?.SetTag("lightvm.domain.name", shell.Name);
         try
         {
-            CheckHost(host, config);
-            var (kernel, ramdisk) = shell.Flavour.Kind == ShellKind.Built ? ReadKernel(host, config) : default;
-            var (settled, devices) = Settle(host, config);
+            host.CheckHost(config);
+            var (kernel, ramdisk) = shell.Flavour.Kind == ShellKind.Built ? host.ReadKernel(config) : default;
+            var (settled, devices) = host.Settle(config);
             creation = new DomainCreation(host, settled, devices, kernel, ramdisk, cancellation) { _saved = saved, _noteDomain = noteDomain, _shellName = shell.Name };
             try
             {
@@ -284,7 +281,7 @@ internal sealed class DomainCreation
             }
             catch
             {
-                Release(host, settled, devices);
+                host.Release(settled, devices);
                 throw;
             }
         }
@@ -307,15 +304,6 @@ internal sealed class DomainCreation
     public static (DomainKey Key, CreationRecord Record) RunArriving(CreationHost host, DomainConfig config, SafeFileHandle coming, Action<DomainKey> beforeStart, CancellationToken cancellation) =>
         Run(host, config, coming, beforeStart, Receive, cancellation);
 
-    /// <summary>Checks whether a domain could be made here now, and settles its devices, which are given back: what <see cref="Run(CreationHost, DomainConfig, CancellationToken)"/> begins with.</summary>
-    public static void Check(CreationHost host, DomainConfig config)
-    {
-        CheckHost(host, config);
-        using var reservation = CheckDirectory(host, config);
-        var (settled, devices) = Settle(host, config);
-        Release(host, settled, devices);
-    }
-
     private static (DomainKey Key, CreationRecord Record) Run(CreationHost host, DomainConfig config, SafeFileHandle saved, Action<DomainKey>? beforeStart, Step[] steps, CancellationToken cancellation) =>
         Run(host, config, "restore", () => (settled, devices) => new DomainCreation(host, settled, devices, default, default, cancellation) { _saved = saved, _beforeStart = beforeStart }, [steps], cancellation);
 
@@ -332,11 +320,11 @@ internal sealed class DomainCreation
         activity?.SetTag("lightvm.domain.name", config.Name);
         try
         {
-            config = ChooseMethod(host, config);
-            CheckHost(host, config);
+            config = host.ChooseMethod(config);
+            host.CheckHost(config);
             var make = load();
-            using var reservation = CheckDirectory(host, config);
-            var (settled, devices) = Settle(host, config);
+            using var reservation = host.CheckDirectory(config);
+            var (settled, devices) = host.Settle(config);
             var creation = make(settled, devices);
             try
             {
@@ -344,7 +332,7 @@ internal sealed class DomainCreation
             }
             catch
             {
-                Release(host, settled, devices);
+                host.Release(settled, devices);
                 throw;
             }
 
@@ -359,127 +347,8 @@ internal sealed class DomainCreation
 
     private static Func<DomainConfig, IReadOnlyList<Device>, DomainCreation> LoadKernel(CreationHost host, DomainConfig config, CancellationToken cancellation)
     {
-        var (kernel, ramdisk) = ReadKernel(host, config);
+        var (kernel, ramdisk) = host.ReadKernel(config);
         return (settled, devices) => new DomainCreation(host, settled, devices, kernel, ramdisk, cancellation);
-    }
-
-    private static (byte[] Kernel, byte[] Ramdisk) ReadKernel(CreationHost host, DomainConfig config)
-    {
-        var (kernel, image) = host.Images.LoadKernel(config.Kernel ?? throw new LvmException(ErrorIds.KernelNotGiven, "the configuration names no kernel"));
-        var ramdisk = config.Ramdisk is null ? [] : host.Images.LoadRamdisk(config.Ramdisk);
-        image.CheckFits(config.Type, config.AddressSize, config.MemoryMiB, ramdisk.Length, config.Kernel);
-        return (kernel, ramdisk);
-    }
-
-    /// <summary>Takes the name, until the result is disposed, where it is free and the uuid as well.</summary>
-    public static IDisposable CheckDirectory(CreationHost host, DomainConfig config)
-    {
-        var reservation = host.Directory.ReserveName(config.Name);
-        try
-        {
-            RequireFreeName(host.Hypervisor, host.Directory, config);
-            if (config.Uuid is { } uuid && !host.HasNewUuid) RequireFree(host.Hypervisor, uuid);
-            return reservation;
-        }
-        catch
-        {
-            reservation.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>Who makes a domain without a store asks none for its name.</summary>
-    private static void RequireFreeName(IHypervisor hypervisor, IDomainDirectory directory, DomainConfig config, DomainKey? except = null)
-    {
-        if (config.DeviceMethod == DeviceMethod.Noxs && directory is NoxsDirectory own) own.RequireFreeWithoutStore(hypervisor, config.Name, except);
-        else DomainNames.RequireFreeAsKnown(hypervisor, directory, config.Name, except);
-    }
-
-    /// <summary>Where nothing is said of how the guest learns of its devices, its kernel says, if this host has both ways.</summary>
-    internal static DomainConfig ChooseMethod(CreationHost host, DomainConfig config)
-    {
-        if (config.DeviceMethod is not null || config.Kernel is null || host.Noxs is not { IsThere: true } || !host.Images.Has(config.Kernel) || !host.Images.LoadKernel(config.Kernel).Image.WantsNoxs) return config;
-        return config.With(DeviceMethod.Noxs);
-    }
-
-    private static void CheckHost(CreationHost creation, DomainConfig config)
-    {
-        var host = creation.Hypervisor.GetInfo();
-        CheckGuest(host, config);
-        if (config.MemoryMiB * 1024L + SlackKiB > host.FreeMemoryKiB)
-            throw new LvmException(ErrorIds.InsufficientMemory, $"it needs {config.MemoryMiB} MiB, and {host.FreeMemoryKiB / 1024} MiB are free");
-        if (config.DeviceMethod == DeviceMethod.Noxs) NoxsOf(creation).RequireThere();
-        else (creation.Directory as NoxsDirectory)?.RequireStore();
-    }
-
-    private static NoxsDomains NoxsOf(CreationHost host) => host.Noxs ?? throw new LvmException(ErrorIds.NoxsUnavailable, "this host has no devices by noxs");
-
-    private static IReadOnlyList<Device> Reserve(CreationHost host, DomainConfig config, Guid uuid, IReadOnlyList<Device> devices) =>
-        config.DeviceMethod == DeviceMethod.Noxs ? NoxsOf(host).Reserve(uuid, devices, host.Bus.IsBridge) : host.Bus.Reserve(uuid, devices);
-
-    /// <summary>Of domains without a store nothing is held.</summary>
-    private static void Release(CreationHost host, DomainConfig config, IReadOnlyList<Device> devices)
-    {
-        if (config.DeviceMethod != DeviceMethod.Noxs) host.Bus.Release(config.Uuid!.Value, devices);
-    }
-
-    /// <summary>Whether the host runs such guests.</summary>
-    private static void CheckGuest(HypervisorInfo host, DomainConfig config)
-    {
-        var supported = config switch
-        {
-            { Type: GuestType.PVH } => host.SupportsPvh,
-            { AddressSize: 32 } => host.SupportsPV32,
-            _ => host.SupportsPV64,
-        };
-        if (!supported)
-        {
-            var wanted = config.Type == GuestType.PVH ? "PVH guests" : $"{config.AddressSize}-bit PV guests";
-            throw new LvmException(ErrorIds.GuestTypeUnsupported, $"{host.Kind} {host.Version} runs no {wanted} here (capabilities: {host.Capabilities})");
-        }
-
-        foreach (var cpu in config.CpuMap.SelectMany(cpus => cpus))
-        {
-            if (cpu >= host.PhysicalCpus) throw new LvmException(ErrorIds.CpuNotFound, $"there is no physical CPU {cpu}: the host has {host.PhysicalCpus}, 0 to {host.PhysicalCpus - 1}");
-        }
-    }
-
-    /// <summary>The configuration with everything in it that was left open, and its devices, which the host has agreed to.</summary>
-    private static (DomainConfig Config, IReadOnlyList<Device> Devices) Settle(CreationHost host, DomainConfig config)
-    {
-        var uuid = config.Uuid ?? Guid.NewGuid();
-        IReadOnlyList<Device> devices = [.. config.Vifs.Select((vif, index) => new NetworkDevice(vif.DeviceId ?? index, vif)), .. config.Vbds.Select(DiskDevice.Of)];
-        if (devices.Count == 0) return (config.With(uuid), devices);
-        using var activity = Activities.StartActivity("create/reserve");
-        devices = Reserve(host, config, uuid, devices);
-        return (Settled(config, uuid, devices), devices);
-    }
-
-    /// <summary>The same where a shell has devices already: those that differ from its own, and those that are attached now.</summary>
-    private static (DomainConfig Config, IReadOnlyList<Device> Devices, IReadOnlyList<Device> Added) SettleShell(CreationHost host, DomainConfig config, ShellRecord shell)
-    {
-        var uuid = config.Uuid ?? shell.Uuid;
-        var hasInterfaces = shell.Vifs.Count > 0;
-        IReadOnlyList<Device> interfaces = config.Vifs.Select((vif, index) => new NetworkDevice(vif.DeviceId ?? index, vif with { Mac = vif.Mac ?? (hasInterfaces ? shell.Vifs[index].Mac : null) })).ToArray();
-        IReadOnlyList<Device> added = [.. hasInterfaces ? [] : interfaces, .. config.Vbds.Select(DiskDevice.Of)];
-        var readdressed = hasInterfaces ? interfaces.OfType<NetworkDevice>().Where(device => device.Config.Mac != shell.Vifs[device.Id].Mac).ToArray() : [];
-        // Addresses that somebody chose may be another's.
-        if (readdressed.Length > 0) Reserve(host, config, shell.Uuid, readdressed);
-        if (added.Count > 0) added = Reserve(host, config, uuid, added);
-        IReadOnlyList<Device> devices = hasInterfaces ? [.. interfaces, .. added] : added;
-        return (Settled(config, uuid, devices), devices, added);
-    }
-
-    private static DomainConfig Settled(DomainConfig config, Guid uuid, IReadOnlyList<Device> devices) =>
-        config.With(uuid, devices.OfType<NetworkDevice>().Select(network => network.Config));
-
-    private static void RequireFree(IHypervisor hypervisor, Guid uuid)
-    {
-        foreach (var domain in hypervisor.ListDomains())
-        {
-            if (domain.Key.Uuid == uuid && domain.State != DomainState.Dying)
-                throw new LvmException(ErrorIds.DomainUuidTaken, $"domain {domain.Key.Id} has the uuid {uuid} already");
-        }
     }
 
     private void RunSteps(string operation, Step[][] tables, CancellationToken cancellation)
@@ -647,15 +516,4 @@ internal sealed class DomainCreation
         /// <summary>Whether it is none of the domain's own: neither timed nor traced.</summary>
         public bool IsSilent { get; init; }
     }
-}
-
-/// <summary>What a creation works with.</summary>
-/// <param name="DevicePatience">How long the backends of its devices may take.</param>
-internal sealed record CreationHost(IHypervisor Hypervisor, IDomainDirectory Directory, IDeviceBus Bus, ImageCache Images, TimeSpan DevicePatience)
-{
-    /// <summary>Whether the uuid was made up just now: then nobody has it, and there is no need to look at all domains.</summary>
-    public bool HasNewUuid { get; init; }
-
-    /// <summary>What makes domains without a store; null where there is none.</summary>
-    public NoxsDomains? Noxs { get; init; }
 }

@@ -75,7 +75,7 @@ public sealed class HostPools
     {
         if (!_service.IsThere) return null;
         var begin = Stopwatch.GetTimestamp();
-        var chosen = DomainCreation.ChooseMethod(_host.ForCreation, config);
+        var chosen = _host.ForCreation.ChooseMethod(config);
         // Whoever leaves it open how the guest learns of its devices would rather have a shell that does it the other way than none.
         return TryCreate(chosen, begin, cancellation) ?? (chosen.DeviceMethod == config.DeviceMethod ? null : TryCreate(config, begin, cancellation));
     }
@@ -101,7 +101,7 @@ public sealed class HostPools
             activity?.SetTag("lightvm.domain.name", config.Name);
             using var hold = _host.Directory.HoldDomain(shell.Uuid, HostContext.HoldPatience);
             using var own = config.Uuid is { } uuid && uuid != shell.Uuid ? _host.Directory.HoldDomain(uuid, HostContext.HoldPatience) : null;
-            using var reservation = DomainCreation.CheckDirectory(_host.ForCreation, config);
+            using var reservation = _host.ForCreation.CheckDirectory(config);
             if (DomainCreation.RunShell(_host.ForCreation, config, shell, begin, ref isUsed, cancellation) is not var (key, record)) return null;
             if (!config.Paused) _host.AwaitReturn(key, config, shell.InUse.Select(id => new DeviceId(DeviceKind.Network, id)).ToArray(), cancellation);
             return _host.DescribeNew(key, config.Name, record, "create");
@@ -120,7 +120,7 @@ public sealed class HostPools
 
     /// <summary>Shells that have their kernel have devices as their kernel wants them, for so will be asked.</summary>
     private PoolDefinition Chosen(PoolDefinition pool) => pool.Flavour.Kind == ShellKind.Built
-        ? pool with { Flavour = pool.Flavour with { DeviceMethod = DomainCreation.ChooseMethod(_host.ForCreation, pool.Flavour.ConfigFor(Guid.NewGuid())).DeviceMethod } }
+        ? pool with { Flavour = pool.Flavour with { DeviceMethod = _host.ForCreation.ChooseMethod(pool.Flavour.ConfigFor(Guid.NewGuid())).DeviceMethod } }
         : pool;
 
     private Pool Named(string operation, string name, Action change)
