@@ -25,6 +25,7 @@ lab.sh: a real Xen with a Debian dom0 in an emulated machine
       --dom0-memory MiB          of dom0                                        (default 1536)
       --cpus N                   of the machine; dom0 has one                   (default 2)
       --xenstored c|o            the C or the OCaml store daemon                (default c)
+      --init busybox|systemd     what dom0 is started by                        (default busybox)
       --lan ADDRESS              dom0's address on a wire between the labs, e.g. 10.9.0.1/24
       --disk FILE                a second disk, /dev/vdb in dom0, which labs may share
       --xen-args ARGS            more words for Xen's command line

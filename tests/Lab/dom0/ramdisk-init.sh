@@ -12,4 +12,6 @@ mount -t ext4 -o noatime /dev/vda /root
 for tree in dev proc sys; do
   mount -o move "/$tree" "/root/$tree"
 done
-exec switch_root /root /sbin/init
+init=/sbin/init
+grep -q 'lab\.init=systemd' /root/proc/cmdline && init=/lib/systemd/systemd
+exec switch_root /root $init

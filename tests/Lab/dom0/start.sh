@@ -1,6 +1,6 @@
 #!/opt/lab/bin/busybox sh
 # shellcheck shell=dash
-# dom0's start, run by init: what systemd does elsewhere, and nothing that a Xen test does not need.
+# dom0's start, run by init: what systemd and others do elsewhere, and nothing that a Xen test does not need. Where systemd is init, it is run by that.
 system_path=/usr/local/sbin:/usr/local/bin:/usr/lib/xen-4.17/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Applets of busybox first: they start faster.
 export PATH=/opt/lab/bin:$system_path HOME=/root LANG=C.UTF-8
@@ -23,7 +23,7 @@ mark() { # in the console: how far the start is
 mount_all() {
   mount -t tmpfs -o mode=755 run /run
   mount -t tmpfs tmp /tmp
-  mkdir -p /run/lock /run/sshd /run/xen /run/xenstored /dev/pts /dev/shm
+  mkdir -p /run/lock /run/sshd /dev/pts /dev/shm
   chmod 1777 /tmp
   mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
   mount -t tmpfs shm /dev/shm
@@ -63,6 +63,7 @@ start_network() {
 }
 
 start_xen() {
+  mkdir -p /run/xen /run/xenstored
   PATH=$system_path
   case $(option xenstored c) in
     o) oxenstored --pid-file /run/xen/xenstored.pid ;;
@@ -74,7 +75,7 @@ start_xen() {
 }
 
 mark 'root disk mounted'
-mount_all
+[ -d /run/systemd/system ] || mount_all
 load_modules
 mark 'modules loaded'
 start_network

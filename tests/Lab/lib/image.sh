@@ -19,6 +19,7 @@ readonly dom0_packages=(
   bridge-utils iproute2 iputils-ping kmod openssh-server rsync socat strace
   "xen-utils-$xen_version" xenstore-utils libfuse3-3
   libicu72 libgssapi-krb5-2 libssl3 libstdc++6 zlib1g # for .NET
+  systemd # for labs that are started with --init systemd
 )
 
 # What is unpacked without its dependencies, which would only configure a boot loader.
@@ -238,6 +239,14 @@ configure_root() {
   for applet in poweroff halt reboot; do
     ln -sf "/opt/lab/bin/$applet" "$root/sbin/$applet"
   done
+
+  # With an id, systemd does not take the machine for a new one and start all that could be.
+  echo 6c696768747669727475616c6d616368 >"$root/etc/machine-id"
+  install -D -m 644 -t "$root/etc/systemd/system" "$lab_source"/dom0/systemd/*.service
+  install -D -m 644 "$lab_source/dom0/systemd/ssh.conf" "$root/etc/systemd/system/ssh.service.d/lab.conf"
+  mkdir "$root/etc/systemd/system/multi-user.target.wants"
+  ln -s ../lab.service /lib/systemd/system/ssh.service "$root/etc/systemd/system/multi-user.target.wants/"
+  for applet in serial-getty@hvc0 getty-static; do ln -s /dev/null "$root/etc/systemd/system/$applet.service"; done
 
   install -m 755 "$lab_source/dom0/start.sh" "$root/opt/lab/start"
   install -m 644 "$lab_source/dom0/inittab" "$root/etc/inittab"

@@ -11,7 +11,7 @@ readonly cpu_model=${LIGHTVM_LAB_CPU:-max,-smap,-la57,-monitor,-rdtscp,-xsave,-e
 readonly lan_group=230.76.77.78:7677
 
 lab_start() {
-  local name named memory=4096 dom0_memory=1536 cpus=2 xenstored=c lan='' disk='' xen_args='' kernel_args='' timeout=180
+  local name named memory=4096 dom0_memory=1536 cpus=2 xenstored=c init=busybox lan='' disk='' xen_args='' kernel_args='' timeout=180
   take_name "$@"
   shift "$named"
   while (($#)); do
@@ -22,6 +22,7 @@ lab_start() {
       --cpus) cpus=$2 ;;
       --disk) disk=$2 ;;
       --xenstored) xenstored=$2 ;;
+      --init) init=$2 ;;
       --lan) lan=$2 ;;
       --xen-args) xen_args=$2 ;;
       --dom0-kernel-args) kernel_args=$2 ;;
@@ -35,6 +36,7 @@ lab_start() {
     [[ $number =~ ^[1-9][0-9]*$ ]] || die "'$number' is not a number"
   done
   [[ $xenstored == [co] ]] || die "--xenstored is c or o"
+  [[ $init == busybox || $init == systemd ]] || die "--init is busybox or systemd"
   ((dom0_memory + 256 <= memory)) || die "dom0 and Xen need less than all the memory: at least 256 MiB more than --dom0-memory"
 
   local directory
@@ -65,8 +67,8 @@ boot() {
   local directory=$1 port try
   local xen_line="console=com1 com1=115200,8n1 dom0_mem=${dom0_memory}M,max:${dom0_memory}M dom0_max_vcpus=1"
   xen_line+=" edd=off edid=no bootscrub=0 cpuidle=0 loglvl=warning guest_loglvl=warning $xen_args"
-  local kernel_line="console=hvc0 quiet mitigations=off audit=0 apparmor=0 random.trust_cpu=on nomodeset"
-  kernel_line+=" lab.name=$name lab.xenstored=$xenstored ${lan:+lab.lan=$lan} $kernel_args"
+  local kernel_line="console=hvc0 quiet mitigations=off audit=0 apparmor=0 random.trust_cpu=on nomodeset net.ifnames=0"
+  kernel_line+=" lab.name=$name lab.xenstored=$xenstored lab.init=$init ${lan:+lab.lan=$lan} $kernel_args"
   # A comma is QEMU's separator between the boot modules; two are one.
   kernel_line=${kernel_line//,/,,}
 
