@@ -42,6 +42,8 @@ public abstract class SaveContract : ContractTests
     {
         var domain = Create(draft => (draft.Type, draft.CommandLine, draft.OnReboot) = (type, "as it was", LifecycleAction.Restart));
         var config = Contract.Directory.FindConfig(domain.Key)!;
+        AssertListens(domain);
+        domain = Host.GetDomain(domain.Key); // a PVH guest that begins to run has a page less: where it maps what it shares with Xen
 
         var image = Images.Save(domain.Key, ImagePath, cancellation: Cancellation);
         AssertFails(ErrorIds.DomainGone, () => Host.GetDomain(domain.Key));
@@ -51,10 +53,11 @@ public abstract class SaveContract : ContractTests
         var restored = Images.Restore(ImagePath, cancellation: Cancellation);
         Assert.NotEqual(domain.Id, restored.Id);
         Assert.Equal((domain.Uuid, domain.Name, type), (restored.Uuid, restored.Name, restored.Type));
-        Assert.Equal((domain.MemoryKiB, domain.MaxMemoryKiB, domain.MaxVcpuCount), (restored.MemoryKiB, restored.MaxMemoryKiB, restored.MaxVcpuCount));
         Assert.Equal(DomainConfigJson.Write(config), DomainConfigJson.Write(Contract.Directory.FindConfig(restored.Key)!));
         Assert.Equal(DomainCreation.RestoreStepNames, restored.Creation!.Steps.Select(step => step.Name));
         AssertListens(restored);
+        restored = Host.GetDomain(restored.Key);
+        Assert.Equal((domain.MemoryKiB, domain.MaxMemoryKiB, domain.MaxVcpuCount), (restored.MemoryKiB, restored.MaxMemoryKiB, restored.MaxVcpuCount));
     }
 
     [Theory]
