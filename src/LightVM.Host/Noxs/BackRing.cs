@@ -66,9 +66,10 @@ internal unsafe struct BackRing
     }
 
     /// <summary>Asks to be notified of the next request, and gives how many are there by now.</summary>
-    public readonly uint AskForMore()
+    /// <param name="seen">Requests that are there, and of no use without more.</param>
+    public readonly uint AskForMore(uint seen = 0)
     {
-        Volatile.Write(ref _page[1], _next + 1);
+        Volatile.Write(ref _page[1], _next + seen + 1);
         Interlocked.MemoryBarrier();
         return Waiting;
     }

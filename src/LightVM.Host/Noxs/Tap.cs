@@ -16,7 +16,6 @@ internal sealed unsafe class Tap : ITap
     private const short NoInformation = 0x1000;
     private const short WithHeader = 0x4000; // a struct virtio_net_hdr in front of each frame
     private const nuint SetOffload = 0x400454d0;
-    private const nuint Checksums = 1; // TUN_F_CSUM
     private const int EIO = 5;
 
     private readonly int _file;
@@ -63,19 +62,19 @@ internal sealed unsafe class Tap : ITap
     public static IEnumerable<string> OfGuests() =>
         Directory.EnumerateDirectories(Folder).Select(folder => Path.GetFileName(folder)).Where(name => name.StartsWith("vif", StringComparison.Ordinal) && Exists(name)).ToList();
 
-    public void LeaveChecksums(bool mayBeLeft) => _ = SystemCalls.Control(_file, SetOffload, (void*)(mayBeLeft ? Checksums : 0));
+    public void Leave(Offloads offloads) => _ = SystemCalls.Control(_file, SetOffload, (void*)(nuint)offloads);
 
-    public int Read(byte* frame, int size, out bool isBlank)
+    public int Read(byte* frame, int size, out Unfinished left)
     {
-        var header = (Header*)(frame - sizeof(Header));
-        isBlank = false;
+        var header = (NetHeader*)(frame - sizeof(NetHeader));
+        left = default;
         while (true)
         {
-            var count = Libc.Read(_file, (byte*)header, (nuint)(sizeof(Header) + size));
-            if (count > sizeof(Header))
+            var count = Libc.Read(_file, (byte*)header, (nuint)(sizeof(NetHeader) + size));
+            if (count > sizeof(NetHeader))
             {
-                isBlank = (header->Flags & Header.NeedsChecksum) != 0;
-                return (int)count - sizeof(Header);
+                left = header->Left;
+                return (int)count - sizeof(NetHeader);
             }
 
             var errno = count == 0 ? EIO : Marshal.GetLastPInvokeError();
@@ -84,36 +83,15 @@ internal sealed unsafe class Tap : ITap
         }
     }
 
-    public void Write(byte* frame, int length, bool isBlank)
+    public void Write(byte* frame, int length, in Unfinished left)
     {
-        var header = (Header*)(frame - sizeof(Header));
-        *header = default;
-        if (isBlank)
-        {
-            if (!TransportChecksum.TryPrepare(new Span<byte>(frame, length), out var start, out var offset)) return;
-            (header->Flags, header->ChecksumStart, header->ChecksumOffset) = (Header.NeedsChecksum, start, offset);
-        }
-
-        _ = Libc.Write(_file, (byte*)header, (nuint)(sizeof(Header) + length));
+        var header = (NetHeader*)(frame - sizeof(NetHeader));
+        if (NetHeader.TryMake(new Span<byte>(frame, length), left, out *header)) _ = Libc.Write(_file, (byte*)header, (nuint)(sizeof(NetHeader) + length));
     }
 
     public void Close() => _ = Libc.Close(_file);
 
     private static LvmException Failure(string problem, int errno) => new(ErrorIds.DeviceFailure, problem) { Errno = errno };
-
-    /// <summary>struct virtio_net_hdr.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    private struct Header
-    {
-        public const byte NeedsChecksum = 1;
-
-        public byte Flags;
-        public byte SegmentationType;
-        public ushort Length;
-        public ushort SegmentSize;
-        public ushort ChecksumStart;
-        public ushort ChecksumOffset;
-    }
 
     /// <summary>struct ifreq.</summary>
     [StructLayout(LayoutKind.Sequential, Size = 40)]

@@ -101,6 +101,28 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
     }
 
     [Theory]
+    [InlineData(GuestType.PV)]
+    [InlineData(GuestType.PVH)]
+    public void More_is_echoed_than_all_rings_and_windows_hold_in_frames_larger_than_a_wire_takes(GuestType type)
+    {
+        var domain = Start("template", type);
+        using var connection = GuestService.Connect(Address, EchoPort);
+
+        GuestService.AssertEchoesMuch(connection, $"vif{domain.Id}.0");
+        Destroy(domain);
+    }
+
+    [Fact]
+    public void A_daemon_that_is_killed_amid_large_frames_and_the_next_one_lose_no_byte()
+    {
+        var domain = Start("template", GuestType.PV);
+        using var connection = GuestService.Connect(Address, EchoPort);
+
+        GuestService.AssertEchoesMuch(connection, $"vif{domain.Id}.0", Noxs.KillAndStart);
+        Destroy(domain);
+    }
+
+    [Theory]
     [InlineData(ShellKind.Shell, GuestType.PV)]
     [InlineData(ShellKind.Built, GuestType.PV)]
     [InlineData(ShellKind.Snapshot, GuestType.PV)]
@@ -213,13 +235,23 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
 /// <summary>The noxs daemon, running for the tests of a class; it is ended with them.</summary>
 public sealed class RunningNoxsDaemon : IDisposable
 {
-    private readonly DeviceDaemon _daemon = DeviceDaemon.StartOther("noxsd", new Dictionary<string, string>());
+    private DeviceDaemon _daemon = Start();
 
     public string Log => _daemon.Log;
+
+    /// <summary>The daemon dies, and the next one takes its guests over.</summary>
+    public void KillAndStart()
+    {
+        _daemon.Kill();
+        _daemon.Dispose();
+        _daemon = Start();
+    }
 
     public void Dispose()
     {
         _daemon.Stop();
         _daemon.Dispose();
     }
+
+    private static DeviceDaemon Start() => DeviceDaemon.StartOther("noxsd", new Dictionary<string, string>());
 }

@@ -137,7 +137,7 @@ public sealed unsafe class HostileGuestTests
 
     private static void Misbehave(MemoryMachine machine, GuestVif guest, DevicePlace sysctl, Random random)
     {
-        switch (random.Next(16))
+        switch (random.Next(18))
         {
             case 0:
                 guest.Say(SideState.Initialising);
@@ -177,15 +177,35 @@ public sealed unsafe class HostileGuestTests
                 machine.Taps["vif7.0"].ToGuest.Enqueue(new byte[random.Next(1, 5000)]);
                 break;
             case 13:
-                machine.Fire(guest.Place.Port);
+                SendChain(guest, random);
                 break;
             case 14:
+                guest.Control->FrontendFeatures = (VifFrontendFeatures)(random.Next(4) == 0 ? Edge(random) : (uint)random.Next(1024));
+                machine.Taps["vif7.0"].Left = new Unfinished(random.Next(2) == 0, (Segmentation)random.Next(3), (ushort)random.Next(3000));
+                machine.Taps["vif7.0"].ToGuest.Enqueue(new byte[random.Next(1, 65550)]);
+                break;
+            case 15:
+                machine.Fire(guest.Place.Port);
+                break;
+            case 16:
                 if (guest.BackendPort != 0) machine.Fire(guest.BackendPort);
                 break;
             default:
                 machine.Settle();
                 break;
         }
+    }
+
+    /// <summary>Frames of several slots, of which some are right and most are almost.</summary>
+    private static void SendChain(GuestVif guest, Random random)
+    {
+        var sizes = Enumerable.Range(0, random.Next(21)).Select(_ => random.Next(8) == 0 ? random.Next(4097) : random.Next(200)).ToArray();
+        ulong? extra = random.Next(2) == 0 ? null : random.Next(4) == 0
+            ? (Edge(random) | ((ulong)Edge(random) << 32))
+            : GuestVif.Cut((Segmentation)random.Next(1, 3), (ushort)random.Next(3000));
+        var frame = new byte[Math.Min(sizes.Sum() + random.Next(1, 4096), ushort.MaxValue)];
+        guest.SendParts(frame, sizes.Sum() > frame.Length ? [] : sizes, extra, (ushort)random.Next(4), random.Next(4) == 0 ? random.Next(sizes.Length + 1) : null);
+        if (random.Next(3) == 0) guest.Scribble(random.Next(GuestVif.Slots), random.Next(3), random.Next(3) == 0 ? (uint)random.Next() : Edge(random));
     }
 
     private static void AssertOtherIsServed(MemoryMachine machine, GuestVif other)

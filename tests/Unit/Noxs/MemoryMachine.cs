@@ -325,19 +325,19 @@ internal sealed unsafe class MemoryTap(int file) : ITap
 
     public bool IsClosed { get; private set; }
 
-    /// <summary>Whether frames for the guest may come without checksums, and whether they do.</summary>
-    public bool MayBeBlank { get; private set; }
+    /// <summary>What may be left to do with frames for the guest, and what is.</summary>
+    public Offloads MayLeave { get; private set; }
 
-    public bool IsBlank { get; set; }
+    public Unfinished Left { get; set; }
 
-    /// <summary>Which of the frames that were sent have no checksum.</summary>
-    public List<bool> Blank { get; } = [];
+    /// <summary>What is left to do with the frames that were sent.</summary>
+    public List<Unfinished> LeftByGuest { get; } = [];
 
-    public void LeaveChecksums(bool mayBeLeft) => MayBeBlank = mayBeLeft;
+    public void Leave(Offloads offloads) => MayLeave = offloads;
 
-    public int Read(byte* buffer, int size, out bool isBlank)
+    public int Read(byte* buffer, int size, out Unfinished left)
     {
-        isBlank = IsBlank;
+        left = Left;
         Assert.False(IsClosed);
         if (!ToGuest.TryDequeue(out var frame)) return 0;
         var length = Math.Min(frame.Length, size);
@@ -345,10 +345,10 @@ internal sealed unsafe class MemoryTap(int file) : ITap
         return length;
     }
 
-    public void Write(byte* frame, int length, bool isBlank)
+    public void Write(byte* frame, int length, in Unfinished left)
     {
         Assert.False(IsClosed);
-        Blank.Add(isBlank);
+        LeftByGuest.Add(left);
         FromGuest.Add(new ReadOnlySpan<byte>(frame, length).ToArray());
     }
 

@@ -14,12 +14,14 @@ struct vif_offer {
     domid_t backend;
     uint8_t mac[6];
     bool fills_checksums; // of TCP, where a frame says that it has none
+    bool cuts;            // frames of TCP (IPv4) that are larger than a wire takes, of several slots
 };
 
 // What the backend needs of the guest. One port for both rings.
 struct vif_rings {
     grant_ref_t transmit, receive;
     evtchn_port_t port;
+    bool takes_uncut; // what the backend would have to cut otherwise
 };
 
 // The network driver. The guest has one interface: the one with the smallest number.

@@ -130,11 +130,14 @@ static void sysctl_changed(void)
 
 static bool connect_vif(void)
 {
+    enum { CUTS = NOXS_VIF_PARTS | NOXS_VIF_CUTS_TCP4 };
     volatile struct noxs_vif *const page = vif.control.page;
+    const unsigned offered = page->backend_features;
     struct vif_offer offer = {
         .id = vif.entry.id,
         .backend = vif.entry.backend,
-        .fills_checksums = !(page->backend_features & NOXS_VIF_NO_CHECKSUM_OFFLOAD),
+        .fills_checksums = !(offered & NOXS_VIF_NO_CHECKSUM_OFFLOAD),
+        .cuts = (offered & CUTS) == CUTS,
     };
     struct vif_rings rings;
     for (unsigned i = 0; i < sizeof offer.mac; i++)
@@ -146,7 +149,7 @@ static bool connect_vif(void)
     page->receive_ring = rings.receive;
     page->transmit_port = page->receive_port = rings.port;
     page->receive_by_copy = 1;
-    page->features = NOXS_VIF_RX_NOTIFY;
+    page->features = NOXS_VIF_RX_NOTIFY | (rings.takes_uncut ? NOXS_VIF_TAKES_PARTS | NOXS_VIF_TAKES_TCP4 : 0);
     page->control_ring = page->control_port = 0;
     return true;
 }

@@ -37,8 +37,8 @@ struct noxs_sysctl {
     uint8_t request;  // what we shall do; we take it away
 };
 
-enum { NOXS_VIF_RX_NOTIFY = 1 };              // of ours
-enum { NOXS_VIF_NO_CHECKSUM_OFFLOAD = 1 << 6 }; // of the backend's
+enum { NOXS_VIF_RX_NOTIFY = 1, NOXS_VIF_TAKES_PARTS = 1 << 2, NOXS_VIF_TAKES_TCP4 = 1 << 3 };                 // of ours
+enum { NOXS_VIF_PARTS = 1 << 1, NOXS_VIF_CUTS_TCP4 = 1 << 2, NOXS_VIF_NO_CHECKSUM_OFFLOAD = 1 << 6 }; // of the backend's
 
 struct noxs_vif {
     struct noxs_header header;

@@ -92,7 +92,12 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 
 static bool connect_vif(void)
 {
-    struct vif_offer offer = {.id = vif.id, .backend = vif.backend, .fills_checksums = true};
+    struct vif_offer offer = {
+        .id = vif.id,
+        .backend = vif.backend,
+        .fills_checksums = true,
+        .cuts = backend_number(&vif, "feature-sg") && backend_number(&vif, "feature-gso-tcpv4"),
+    };
     struct vif_rings rings;
     char mac[24];
     if (!store_read(node(&vif, "mac"), mac, sizeof mac) || !parse_mac(mac, offer.mac) || !drivers->vif->connect(&offer, &rings))
@@ -102,6 +107,8 @@ static bool connect_vif(void)
     store_write_number(node(&vif, "event-channel"), rings.port);
     store_write(node(&vif, "request-rx-copy"), "1");
     store_write(node(&vif, "feature-rx-notify"), "1");
+    store_write_number(node(&vif, "feature-sg"), rings.takes_uncut);
+    store_write_number(node(&vif, "feature-gso-tcpv4"), rings.takes_uncut);
     store_write_number(node(&vif, "state"), XenbusStateConnected);
     return true;
 }

@@ -14,6 +14,7 @@
 #define LWIP_RAW 1 // for ping
 #define LWIP_NETIF_STATUS_CALLBACK 1
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
+#define LWIP_HOOK_FILENAME "hooks.h"
 
 // The heap is taken from the free pages at start (net.c): it makes no image larger.
 #define MEM_SIZE (192 * 1024)

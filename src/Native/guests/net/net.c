@@ -2,6 +2,7 @@
 
 #include "app.h"
 #include "events.h"
+#include "hooks.h"
 #include "machine.h"
 #include "netfront.h"
 #include "pages.h"
@@ -10,6 +11,7 @@
 #include "lwip/dhcp.h"
 #include "lwip/etharp.h"
 #include "lwip/init.h"
+#include "lwip/ip4_frag.h"
 #include "lwip/netif.h"
 #include "lwip/sys.h"
 #include "lwip/timeouts.h"
@@ -25,6 +27,11 @@ static struct netif interface;
 static bool by_dhcp;
 static unsigned announcements; // still to be made
 static u16_t checksums; // that lwIP makes, and looks at
+static bool cuts;       // the backend does, what is too long for a wire
+
+// What the backend cuts is as long as half of what lwIP keeps of a connection: the one half is under way while the other is made.
+enum { WIRE = 1500, HEADERS = 40, UNCUT = TCP_SND_BUF / 2 };
+_Static_assert(UNCUT + HEADERS + 14 <= LONGEST_UNCUT, "netfront's parts");
 
 uint32_t sys_now(void)
 {
@@ -58,27 +65,75 @@ static bool leave_checksum(uint8_t *frame, size_t length)
 static err_t send(struct netif *netif, struct pbuf *frame)
 {
     (void)netif;
-    if (frame->tot_len > LONGEST_FRAME)
+    const u16_t length = frame->tot_len;
+    if (length > (cuts ? LONGEST_UNCUT : LONGEST_FRAME))
         return ERR_BUF;
-    void *buffer = netfront_buffer();
-    if (!buffer)
+    if (!netfront_room(length))
         return ERR_MEM;
-    pbuf_copy_partial(frame, buffer, frame->tot_len, 0);
-    netfront_send(frame->tot_len, leave_checksum(buffer, frame->tot_len));
+    for (unsigned offset = 0; offset < length; offset += PAGE_SIZE) {
+        const unsigned rest = length - offset;
+        pbuf_copy_partial(frame, netfront_part(offset / PAGE_SIZE), (u16_t)(rest < PAGE_SIZE ? rest : PAGE_SIZE), (u16_t)offset);
+    }
+    netfront_send(length, leave_checksum(netfront_part(0), length), length > LONGEST_FRAME ? TCP_MSS : 0);
     return ERR_OK;
 }
 
-static void received(const void *frame, size_t length, bool verified)
+// TCP alone is left to the backend uncut. Of all else fragments are made, as if the interface took no more than a wire.
+static err_t output(struct netif *netif, struct pbuf *packet, const ip4_addr_t *to)
 {
-    if (length > LONGEST_FRAME)
+    if (packet->tot_len <= WIRE || IPH_PROTO((const struct ip_hdr *)packet->payload) == IP_PROTO_TCP)
+        return etharp_output(netif, packet, to);
+    const u16_t mtu = netif->mtu;
+    netif->mtu = WIRE;
+    const err_t error = ip4_frag(packet, netif, to);
+    netif->mtu = mtu;
+    return error;
+}
+
+// lwIP makes segments no longer than what it holds for the connection's: with a backend that cuts, they may be longer than the other side's are,
+// if that takes all that fits a wire (so that all are cut alike). They stay that long, because some may be on their way: where the next backend
+// does not cut, lwIP makes fragments of them. The window of congestion has to take one, or nothing would go any more.
+void net_packet(struct tcp_pcb *connection)
+{
+    if (!cuts || connection->state != ESTABLISHED || connection->mss != TCP_MSS)
         return;
-    struct pbuf *buffer = pbuf_alloc(PBUF_RAW, (u16_t)length, PBUF_RAM);
-    if (!buffer)
+    connection->mss = UNCUT;
+    if (connection->cwnd < UNCUT)
+        connection->cwnd = UNCUT;
+}
+
+static struct pbuf *coming; // the parts of a frame that are here
+static bool is_lost;        // one of them is not
+
+static void forget_parts(void)
+{
+    if (coming)
+        pbuf_free(coming);
+    coming = NULL;
+}
+
+static void received(const void *part, size_t length, bool more, bool verified)
+{
+    struct pbuf *const buffer = part && !is_lost ? pbuf_alloc(PBUF_RAW, (u16_t)length, PBUF_RAM) : NULL;
+    if (!buffer || (coming && coming->tot_len + length > UINT16_MAX)) {
+        if (buffer)
+            pbuf_free(buffer);
+        forget_parts();
+        is_lost = more;
         return;
-    pbuf_take(buffer, frame, (u16_t)length);
+    }
+    pbuf_take(buffer, part, (u16_t)length);
+    if (coming)
+        pbuf_cat(coming, buffer);
+    else
+        coming = buffer;
+    if (more)
+        return;
+    struct pbuf *const frame = coming;
+    coming = NULL;
     NETIF_SET_CHECKSUM_CTRL(&interface, verified ? (u16_t)(checksums & ~(NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)) : checksums);
-    if (interface.input(buffer, &interface) != ERR_OK)
-        pbuf_free(buffer);
+    if (interface.input(frame, &interface) != ERR_OK)
+        pbuf_free(frame);
 }
 
 // --- the interface ---
@@ -94,11 +149,14 @@ static void announce(void *unused)
         sys_timeout(1000, announce, NULL);
 }
 
-// UDP has its checksums made here: a part of a datagram cannot have it made by others.
-static void up(const uint8_t mac[6], bool fills_checksums)
+// UDP has its checksums made here: a fragment of a datagram cannot have it made by others. Nor can one of a segment that was to be cut, so that TCP's
+// are left to who cuts as well.
+static void up(const uint8_t mac[6], bool fills_checksums, bool backend_cuts)
 {
-    checksums = fills_checksums ? NETIF_CHECKSUM_ENABLE_ALL & ~NETIF_CHECKSUM_GEN_TCP : NETIF_CHECKSUM_ENABLE_ALL;
+    cuts = fills_checksums && backend_cuts;
+    checksums = cuts ? NETIF_CHECKSUM_ENABLE_ALL & ~NETIF_CHECKSUM_GEN_TCP : NETIF_CHECKSUM_ENABLE_ALL;
     NETIF_SET_CHECKSUM_CTRL(&interface, checksums);
+    interface.mtu = cuts ? UNCUT + HEADERS : WIRE;
     memcpy(interface.hwaddr, mac, sizeof interface.hwaddr);
     netif_set_link_up(&interface);
     announcements = 3;
@@ -109,6 +167,8 @@ static void up(const uint8_t mac[6], bool fills_checksums)
 static void down(void)
 {
     netif_set_link_down(&interface);
+    forget_parts();
+    is_lost = false;
     announcements = 0;
     sys_untimeout(announce, NULL);
 }
@@ -128,9 +188,9 @@ static err_t initialise(struct netif *netif)
 {
     netif->name[0] = 'v';
     netif->name[1] = 'i';
-    netif->output = etharp_output;
+    netif->output = output;
     netif->linkoutput = send;
-    netif->mtu = 1500;
+    netif->mtu = WIRE;
     netif->hwaddr_len = ETH_HWADDR_LEN;
     netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
     return ERR_OK;
