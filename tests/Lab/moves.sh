@@ -34,6 +34,7 @@ main() {
   without_memory
   local point
   for point in $(on "$west" 'lightvm receive --list-crash-points'); do die_at "$point"; done
+  to_units
   printf 'moves: %d passed, %d failed\n' "$passed" "$failed"
   ((failed == 0))
 }
@@ -210,6 +211,29 @@ die_at() {
   esac
   expect "killed at $1" pv any any
   for name in $west $east; do on "$name" 'lightvm destroy -q pv 2>/dev/null; true'; done
+}
+
+# to_units: in the east systemd runs the daemons, by the units that come along, in what these leave them of the machine
+to_units() {
+  "$lab" stop "$east" >&2
+  start_one "$east" "$east_address" --init systemd >&2
+  on "$west" "lightvm trust remove $east_address"
+  introduce
+  on "$east" 'kill -9 $(cat /run/lightvm/devd.pid); install -D -t /usr/local/lib/lightvm /lightvm/bin/lightvm /lightvm/bin/liblightvm-xen.so
+    install -m 644 -t /etc/systemd/system /lightvm/lab/packaging/systemd/*.service; systemctl daemon-reload
+    systemctl start lightvm-devd lightvm-noxsd lightvm-receive'
+  for kind in pv pvh; do move_to_unit "$kind"; done
+  on "$east" 'systemctl kill -s KILL lightvm-receive; until [ "$(systemctl is-active lightvm-receive)" = active ]; do sleep 1; done'
+  serves_without_store pvh tls
+  writes_without_store pv tls
+  work_goes_on linux-pvh tls
+}
+
+# move_to_unit KIND
+move_to_unit() {
+  on "$west" "lightvm create -q /tmp/$1.json; lightvm migrate $1 tls://$east_address" >&2 || true
+  expect "$1 moves to where systemd runs the receiver" "$1" 0 1
+  on "$east" "lightvm destroy -q $1"
 }
 
 # expect TEST GUEST WEST EAST: how many of them are alive where, "any" for one of both; there is time for daemons to find out

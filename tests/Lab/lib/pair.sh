@@ -13,7 +13,12 @@ start_pair() {
   truncate -s 32M "$shared_disk"
   start_one "$west" "$west_address"
   start_one "$east" "$east_address"
-  for name in $west $east; do on "$name" 'lightvm trust init >/dev/null'; done
+  introduce
+}
+
+# introduce: each gets a key if it has none, and the other's
+introduce() {
+  for name in $west $east; do on "$name" 'lightvm trust show >/dev/null 2>&1 || lightvm trust init >/dev/null'; done
   on "$west" 'lightvm trust show' | "$lab" run "$east" -- "lightvm trust add $west_address -"
   on "$east" 'lightvm trust show' | "$lab" run "$west" -- "lightvm trust add $east_address -"
 }
@@ -23,8 +28,9 @@ stop_pair() {
   rm -f "${shared_disk-}"
 }
 
+# start_one NAME ADDRESS [OPTION...]
 start_one() {
-  "$lab" start "$1" --cpus 1 --memory 2048 --dom0-memory 1024 --lan "$2/24" --disk "$shared_disk"
+  "$lab" start "$1" --cpus 1 --memory 2048 --dom0-memory 1024 --lan "$2/24" --disk "$shared_disk" "${@:3}"
   "$lab" install "$1" "$artifacts"
   on "$1" 'setsid lightvm devd --log-file /var/log/devd.log >/dev/null 2>&1 </dev/null &'
 }
