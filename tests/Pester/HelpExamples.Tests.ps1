@@ -53,6 +53,7 @@ Describe 'The examples of the help' -Skip:((Test-OnXen) -and -not (Test-Disposab
 
     AfterEach {
         Pop-Location
+        Remove-Item -LiteralPath $directory -Recurse -Force # a hundred times two images are more than /tmp may have
         $env:LIGHTVM_TRUST = $null
         Connect-TestHost
         if (Test-OnXen) { Clear-DisposableHost }
