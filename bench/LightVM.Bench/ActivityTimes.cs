@@ -26,6 +26,9 @@ internal sealed class ActivityTimes : IDisposable
     /// <summary>When a part began, in milliseconds of <see cref="BridgeWatch.Now"/>.</summary>
     public double BeginOf(string part) => BridgeWatch.Milliseconds(_times[part].Begin);
 
+    /// <summary>Milliseconds from a time of <see cref="Stopwatch"/> to the end of a part.</summary>
+    public double UntilEndOf(string part, long begin) => Stopwatch.GetElapsedTime(begin, _times[part].End).TotalMilliseconds;
+
     /// <summary>Milliseconds between the ends of two parts.</summary>
     public double BetweenEnds(string first, string second) => Stopwatch.GetElapsedTime(_times[first].End, _times[second].End).TotalMilliseconds;
 

@@ -94,6 +94,7 @@ internal sealed partial class NoxsSuite(SuiteOptions options, string template, s
         {
             _results.Figures($"create-{contender.Name}", others);
             if (contender is EngineContender or PoolContender or UnpauseContender) _results.Figures($"line-{contender.Name}", others);
+            if (contender is PoolContender) _results.Figures($"run-{contender.Name}", others);
         }
 
         foreach (var step in EngineContender.Steps.Append("devices"))
@@ -112,6 +113,12 @@ internal sealed partial class NoxsSuite(SuiteOptions options, string template, s
         _results.Figure($"create-xl-over-noxs-{others}", Median("create-xl") / Median("create-noxs"), "ratio", Bound.Above(25));
         _results.Figure($"create-xl-vif-over-noxs-vif-{others}", Median("create-xl-vif") / Median("create-noxs-vif"), "ratio", Bound.Above(others >= 500 ? 100 : 60));
         _results.Figure($"create-store-vif-over-noxs-vif-{others}", Median("create-store-vif") / Median("create-noxs-vif"), "ratio");
+        foreach (var name in new[] { "hot-noxs", "hot-noxs-vif" })
+        {
+            if (others > 0) _results.Figure($"run-{name}-over-first-{others}", Median($"run-{name}") / _results.Median($"run-{name}", 0), "ratio", Bound.Below(1.3));
+        }
+
+        _results.Figure($"create-xl-over-run-hot-noxs-{others}", Median("create-xl") / Median("run-hot-noxs"), "ratio", Bound.Above(40));
         _results.Figure($"line-hot-noxs-over-unpause-{others}", Median("line-hot-noxs") / Median("line-unpause"), "ratio", Bound.Below(1.3));
 
         double Median(string series) => _results.Median(series, others);

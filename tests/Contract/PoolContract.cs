@@ -30,7 +30,7 @@ public abstract class PoolContract(ContractHost contract) : ContractTests(contra
 
         Created(domain);
         Assert.Equal((CreationSource.Shell, TestPool.Name), (domain.Creation!.Source, domain.Creation.Pool));
-        Assert.Equal(DomainCreation.ShellStepNames(ShellKind.Shell), domain.Creation.Steps.Select(step => step.Name));
+        Assert.Equal(DomainCreation.ShellStepNames(ShellKind.Shell, isAsItIs: true), domain.Creation.Steps.Select(step => step.Name));
         Assert.Equal("contract-shell", domain.Name);
         AssertBecomes(domain.Key, DomainState.Blocked);
         Assert.Empty(Contract.Directory.Shells.List());
@@ -63,7 +63,7 @@ public abstract class PoolContract(ContractHost contract) : ContractTests(contra
         var domain = Created(pool.Use(OpenOther(), Config(draft => (draft.Type, draft.CommandLine) = (type, "built"))));
 
         Assert.Equal(CreationSource.Built, domain.Creation!.Source);
-        Assert.Equal(DomainCreation.ShellStepNames(ShellKind.Built), domain.Creation.Steps.Select(step => step.Name));
+        Assert.Equal(DomainCreation.ShellStepNames(ShellKind.Built, isAsItIs: true), domain.Creation.Steps.Select(step => step.Name));
         AssertBecomes(domain.Key, DomainState.Blocked);
         Assert.Equal(domain.Name, Host.GetDomain(domain.Key).Name);
         Assert.NotNull(Contract.Directory.FindConfig(domain.Key));
@@ -150,7 +150,7 @@ public abstract class PoolContract(ContractHost contract) : ContractTests(contra
     {
         foreach (var kind in (ShellKind[])[ShellKind.Shell, ShellKind.Built])
         {
-            foreach (var step in DomainCreation.ShellStepNames(kind).SkipLast(1))
+            foreach (var step in DomainCreation.ShellStepNames(kind, isAsItIs: true).SkipLast(1))
             {
                 using var pool = new TestPool(Host, Flavour(GuestType.PV, kind));
                 using var cancellation = new CancellationTokenSource();

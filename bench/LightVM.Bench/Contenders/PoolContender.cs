@@ -27,6 +27,7 @@ internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind ki
     public void Create(int count, Action<string, double> sample)
     {
         using var daemon = startDaemon();
+        using var times = new ActivityTimes();
         var pool = host.Pools.Add(new PoolDefinition
         {
             Name = Name,
@@ -43,6 +44,7 @@ internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind ki
                 var begin = Stopwatch.GetTimestamp();
                 var domain = host.CreateDomain(config);
                 sample($"create-{Name}", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
+                sample($"run-{Name}", times.UntilEndOf("create/start", begin));
                 if (line is not null) FirstLine.Await(host, domain, line, begin, milliseconds => sample($"line-{Name}", milliseconds));
                 if (domain.Creation is not { } creation || creation.Pool != Name) throw new InvalidOperationException($"{domain} was not made of a shell of {Name}");
                 foreach (var step in creation.Steps) sample($"step-{Name}-{step.Name}", step.Duration.TotalMilliseconds);

@@ -116,18 +116,16 @@ internal sealed class DomainCreation
 
     private static readonly Step Reveal = new("publish", c => c._directory.PublishAs(c.Publication(), c.ShellPublication(), c._changed), c => c.Unpublish());
 
-    /// <summary>Before its guest runs, a shell is one no more.</summary>
-    private static readonly Step[] Commit =
-    [
-        new("backends", c => { if (c._added.Count > 0) c._bus.AwaitBackends(c.Key, c._added, c._patience, c._cancellation); }),
-        new("start", c =>
-        {
-            CrashPoint.Reach(ShellCrashPoints.Published);
-            c._directory.Shells.Commit(c._shell!.Uuid);
-            CrashPoint.Reach(ShellCrashPoints.Committed);
-            if (!c._config.Paused) c._hypervisor.Unpause(c._id);
-        }),
-    ];
+    private static readonly Step AwaitAdded = new("backends", c => { if (c._added.Count > 0) c._bus.AwaitBackends(c.Key, c._added, c._patience, c._cancellation); });
+
+    /// <summary>From here on it is a shell no more: a domain that stays, whoever dies.</summary>
+    private static readonly Step Commit = new("commit", c =>
+    {
+        CrashPoint.Reach(ShellCrashPoints.Published);
+        c._directory.Shells.Commit(c._shell!.Uuid);
+        CrashPoint.Reach(ShellCrashPoints.Committed);
+    })
+    { IsSilent = true };
 
     private static readonly Step[] FromShell =
     [
@@ -137,15 +135,34 @@ internal sealed class DomainCreation
         .. Load,
         Reveal,
         RequireOwnName,
-        .. Commit,
+        AwaitAdded,
+        Commit,
+        Start,
     ];
 
+    /// <summary>Where its guest gets devices, or other addresses, it has to find them when it starts.</summary>
     private static readonly Step[] FromBuilt =
     [
         .. Adapt,
         Reveal,
         RequireOwnName,
-        .. Commit,
+        AwaitAdded,
+        Commit,
+        Start,
+    ];
+
+    /// <summary>
+    /// Where it finds everything as it shall be, it runs while its name is written, which takes the longer the more guests there are. Until that is done it is held, and
+    /// a shell that somebody has: who dies before leaves nothing, and what shall happen when its guest ends is asked for afterwards.
+    /// </summary>
+    private static readonly Step[] FromBuiltAsItIs =
+    [
+        .. Adapt,
+        Start,
+        new("started", _ => CrashPoint.Reach(ShellCrashPoints.Started)) { IsSilent = true },
+        Reveal,
+        RequireOwnName,
+        Commit,
     ];
 
     private readonly IHypervisor _hypervisor;
@@ -189,6 +206,8 @@ internal sealed class DomainCreation
 
     private DomainKey Key => new(_id, _shape.Uuid);
 
+    private static Step[] TableOf(ShellKind kind, bool isAsItIs) => kind == ShellKind.Shell ? FromShell : isAsItIs ? FromBuiltAsItIs : FromBuilt;
+
     private static IEnumerable<string> NamesOf(params Step[][] tables) => tables.SelectMany(table => table).Where(step => !step.IsSilent).Select(step => step.Name);
 
     /// <summary>The names of all steps, in their order.</summary>
@@ -198,7 +217,8 @@ internal sealed class DomainCreation
     public static IEnumerable<string> RestoreStepNames => NamesOf(Restore);
 
     /// <summary>The names of the steps by which a shell of some kind is used, in their order.</summary>
-    internal static IEnumerable<string> ShellStepNames(ShellKind kind) => NamesOf(kind == ShellKind.Shell ? FromShell : FromBuilt);
+    /// <param name="isAsItIs">Whether its guest is to find nothing that the shell has not.</param>
+    internal static IEnumerable<string> ShellStepNames(ShellKind kind, bool isAsItIs) => NamesOf(TableOf(kind, isAsItIs));
 
     /// <summary>Checks all that can be checked beforehand, then creates the domain. Nothing is left of it when this throws.</summary>
     public static (DomainKey Key, CreationRecord Record) Run(CreationHost host, DomainConfig config, CancellationToken cancellation) =>
@@ -246,7 +266,7 @@ internal sealed class DomainCreation
         };
         try
         {
-            creation.RunSteps("create", [shell.Flavour.Kind == ShellKind.Shell ? FromShell : FromBuilt], cancellation);
+            creation.RunSteps("create", [TableOf(shell.Flavour.Kind, isAsItIs: creation is { _added.Count: 0, _changed.Count: 0 })], cancellation);
         }
         catch (Exception error)
         {

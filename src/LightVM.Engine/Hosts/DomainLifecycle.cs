@@ -246,6 +246,20 @@ public sealed class DomainLifecycle
     internal LifecycleAction? ActionFor(DomainKey key) =>
         _host.Find(key) is { ShutdownReason: { } reason } && _host.Directory.FindConfig(key) is { } config ? ActionFor(config, reason) : null;
 
+    /// <summary>Whether somebody changes it just now: one that is made of a shell runs before it is known what shall happen when it ends.</summary>
+    internal bool IsHeld(DomainKey key)
+    {
+        try
+        {
+            _host.Directory.HoldDomain(key.Uuid, TimeSpan.Zero).Dispose();
+            return false;
+        }
+        catch (LvmException error) when (error.ErrorId == ErrorIds.DomainInvalidState)
+        {
+            return true;
+        }
+    }
+
     /// <summary>The domains whose guests have ended.</summary>
     internal List<DomainKey> ListEnded() =>
         _host.Hypervisor.ListDomains().Where(domain => HasEnded(domain)).Select(domain => domain.Key).ToList();

@@ -124,7 +124,7 @@ public sealed class LifecycleActions
         if (attempts is { IsPending: true } && attempts.Due > now) return;
         var name = _lifecycle.NameOf(key);
         var action = _lifecycle.ActionFor(key);
-        if (action is null or LifecycleAction.Preserve)
+        if (action == LifecycleAction.Preserve || (action is null && !_lifecycle.IsHeld(key)))
         {
             _settled.Add(key);
             return;

@@ -117,7 +117,7 @@ internal sealed class NoxsDirectory(
         else store.Rename(key, newName);
     }
 
-    public DomainConfig? FindConfig(DomainKey key) => noxs.Registry.Find(key) is not { } record ? store.FindConfig(key) : record.StartTime is null ? null : record.Config;
+    public DomainConfig? FindConfig(DomainKey key) => noxs.Registry.FindNow(key) is not { } record ? store.FindConfig(key) : record.StartTime is null ? null : record.Config;
 
     public void SaveConfig(DomainKey key, DomainConfig config)
     {

@@ -45,6 +45,16 @@ internal sealed class NoxsRegistry(bool isSimulated = false) : IDisposable
 
     public NoxsRecord? Find(DomainKey key) => Find(key.Uuid) is { } record && record.Id == key.Id ? record : null;
 
+    /// <summary>The same as of now, also where all are known: another process may have made a domain of a shell since.</summary>
+    public NoxsRecord? FindNow(DomainKey key)
+    {
+        lock (_lock)
+        {
+            TakeChanges();
+            return Find(key);
+        }
+    }
+
     public IReadOnlyList<Guid> UuidsByName(string name)
     {
         lock (_lock)

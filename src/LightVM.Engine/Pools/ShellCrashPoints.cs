@@ -16,6 +16,7 @@ internal static class ShellCrashPoints
 
     // Of who uses it.
     public const string Claimed = "shell-claimed";
+    public const string Started = "shell-started";
     public const string Published = "shell-published";
     public const string Committed = "shell-committed";
 
@@ -23,5 +24,5 @@ internal static class ShellCrashPoints
     public static IReadOnlyList<string> OfKeeper { get; } = [Noted, HasDomain, Made, Ready, Lent, Found, Destroying];
 
     /// <summary>Those of whoever makes a domain of a shell.</summary>
-    public static IReadOnlyList<string> OfUser { get; } = [Claimed, Published, Committed];
+    public static IReadOnlyList<string> OfUser { get; } = [Claimed, Started, Published, Committed];
 }
