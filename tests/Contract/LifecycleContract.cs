@@ -645,24 +645,4 @@ public abstract class LifecycleContract(ContractHost contract) : ContractTests(c
     }
 
     /// <summary>The lifecycle actions in a thread, as in the device daemon.</summary>
-    private sealed class RunningActions : IDisposable
-    {
-        private readonly CancellationTokenSource _end = new();
-        private readonly Task _running;
-
-        public RunningActions(LvmHost host)
-        {
-            var actions = new LifecycleActions(host, Log.Enqueue);
-            _running = Task.Factory.StartNew(() => actions.Run(_end.Token), Cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        }
-
-        public ConcurrentQueue<string> Log { get; } = [];
-
-        public void Dispose()
-        {
-            _end.Cancel();
-            _running.GetAwaiter().GetResult();
-            _end.Dispose();
-        }
-    }
 }

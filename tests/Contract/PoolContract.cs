@@ -69,6 +69,19 @@ public abstract class PoolContract(ContractHost contract) : ContractTests(contra
         Assert.NotNull(Contract.Directory.FindConfig(domain.Key));
     }
 
+    /// <summary>It runs before it is known what shall happen then.</summary>
+    [Fact]
+    public void A_guest_out_of_a_shell_that_ends_at_once_is_removed_if_its_configuration_says_so()
+    {
+        using var pool = new TestPool(Host, Flavour(GuestType.PV, ShellKind.Built) with { CommandLine = "off" }, count: 3);
+        using var actions = new RunningActions(Host);
+        for (var round = 0; round < 3; round++)
+        {
+            var domain = pool.Use(OpenOther(), Config(draft => (draft.CommandLine, draft.OnPoweroff) = ("off", LifecycleAction.Destroy)));
+            AssertEventually(() => Host.ListDomains(includeShells: true).All(each => each.Uuid != domain.Uuid || each.State == DomainState.Dying), "it is not removed");
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Types))]
     public void A_snapshot_goes_on_where_it_was_saved_again_and_again(GuestType type)
