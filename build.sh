@@ -17,14 +17,15 @@ build.sh: build, try and prove LightVM.PowerShell
                                  is a dom0, else in the lab; simulated needs no Xen at all         (2 min; seconds)
   ./build.sh test [PART...]      format, unit, pester and lab tests, or some of these             (30 min);
                                  by name only: moves, between two labs at once                    (10 min);
-                                 bulk, a thousand guests three times over                         (60 min)
-                                 storeless, five hundred guests without xenstored                  (5 min)
-                                 examples, every example of the help on a real Xen                (20 min)
+                                 bulk, a thousand guests three times over                         (60 min);
+                                 storeless, five hundred guests without xenstored                  (5 min);
+                                 examples, every example of the help on a real Xen                (80 min)
   ./build.sh bench [OPTION...]   measure beside xl and a bare C loop, in the lab                  (15 min)
   ./build.sh lab                 a shell in the lab's dom0 with module, lightvm and pwsh          (1 min)
   ./build.sh format              bring the C# sources into their format
 
-Packages are installed with apt and NuGet as needed (as root). The .NET SDK 10 must be there.
+Packages are installed with apt as needed (as root), and brought by NuGet: PowerShell and Pester, too, into
+artifacts/tools, where there are none on the PATH. The .NET SDK 10 must be there.
 TEXT
 }
 
@@ -65,10 +66,15 @@ install() (
 
 is_dom0() { grep -qs control_d /proc/xen/capabilities; }
 
-# A pwsh with Pester is used when it is there; it is never a part of this tree.
-has_pwsh() { command -v pwsh >/dev/null; }
+# provide_pwsh: a pwsh with Pester becomes the one on the PATH, the machine's or else NuGet's. Without one, what needs it is left out.
+# Whoever is called from here on is told, and does not try once more.
+provide_pwsh() {
+  export LIGHTVM_PWSH
+  LIGHTVM_PWSH=$(tests/Shell/find.sh) || return 0
+  [[ $(command -v pwsh) == "$LIGHTVM_PWSH" ]] || PATH=$(dirname "$LIGHTVM_PWSH"):$PATH
+}
 
-has_pester() { has_pwsh && pwsh -NoProfile -Command 'exit [int](-not (Get-Module -ListAvailable Pester | Where-Object { $_.Version.Major -ge 5 }))'; }
+has_pwsh() { command -v pwsh >/dev/null; }
 
 lab() { "$tree/tests/Lab/lab.sh" "$@"; }
 
@@ -149,7 +155,7 @@ build_bench() {
   cp "$artifacts/baseline-build/baseline" "$artifacts/native/liblightvm-xen.so" bench/*.sh bench/*.ps1 "$artifacts/bench/"
 }
 
-# quietly COMMAND...: shows what it printed only when it failed only when it failed.
+# quietly COMMAND...: shows what it printed only when it failed.
 quietly() {
   local log
   log=$(mktemp)
@@ -164,6 +170,7 @@ quietly() {
 # --- demo ------------------------------------------------------------------------------------------------------------
 
 command_demo() {
+  provide_pwsh
   if [[ ${1:-} == --simulated ]]; then
     demo_simulated
     return
@@ -223,6 +230,7 @@ command_test() {
   local parts=("$@")
   ((${#parts[@]})) || parts=(format unit pester lab)
   command_build
+  provide_pwsh
   local part
   for part in "${parts[@]}"; do
     case $part in
@@ -274,8 +282,8 @@ count_xunit() {
 pester_tests() { cat tests/Pester/*.Tests.ps1 | grep -cE '^\s*It '; }
 
 test_pester() {
-  if ! has_pester; then
-    say "skipped: the $(pester_tests) Pester tests (no pwsh with Pester 5 on the PATH)"
+  if [[ ! $LIGHTVM_PWSH ]]; then
+    say "skipped: the $(pester_tests) Pester tests (no pwsh with Pester 5)"
     count 0 0 "$(pester_tests)"
     return
   fi
@@ -305,7 +313,7 @@ test_lab() {
   contract_lab "$name" "$artifacts/lab.log" "$(printf " -class- '%s'" "${classes_beside[@]}" LightVM.Lab.SystemdTests)" &
   {
     start_lab "$name-beside" --memory 4096 --cpus 1
-    if lab_has_pwsh "$name-beside"; then lab_pester "$name-beside" "$artifacts/lab-pester.log" 3000; fi
+    if lab_has_pester "$name-beside"; then lab_pester "$name-beside" "$artifacts/lab-pester.log" 3000; fi
     contract "$name-beside" "$artifacts/lab-beside.log" "$(printf " -class '%s'" "${classes_beside[@]}")"
     lab stop "$name-beside"
     contract_lab "$name-systemd" "$artifacts/lab-systemd.log" '-class LightVM.Lab.SystemdTests' --init systemd
@@ -315,7 +323,7 @@ test_lab() {
   if [[ -e $artifacts/lab-pester.log ]]; then
     count_pester "$artifacts/lab-pester.log"
   else
-    say "skipped: the $(pester_tests) Pester tests on a real Xen (the lab has no pwsh)"
+    say "skipped: the $(pester_tests) Pester tests on a real Xen (the lab has no pwsh with Pester 5)"
     count 0 0 "$(pester_tests)"
   fi
   count_xunit "$artifacts/lab-beside.log"
@@ -337,7 +345,7 @@ contract() {
   lab run "$1" --timeout 3600 -- "cd /lightvm/lab && dotnet LightVM.Contract.dll -noColor $3" </dev/null 2>&1 | tee "$2" || true
 }
 
-lab_has_pwsh() { lab run "$1" -- 'command -v pwsh >/dev/null' </dev/null; }
+lab_has_pester() { lab run "$1" -- 'test -d /opt/microsoft/powershell/7/Modules/Pester' </dev/null; }
 
 # lab_pester NAME LOG SECONDS [ARGUMENT...]: the Pester tests in dom0, which find there what they find in the tree
 lab_pester() {
@@ -360,41 +368,39 @@ test_moves() {
   fi
 }
 
-# Five hundred guests where xenstored was killed, for which a lab is of no use any more after that.
-test_storeless() {
-  local log=$artifacts/storeless.log
-  start_lab storeless --memory 8192 --dom0-memory 2048 --cpus 1
-  lab run storeless --timeout 3600 -- 'cd /lightvm/lab && LIGHTVM_WITHOUT_STORE=500 dotnet LightVM.Contract.dll -noColor -class LightVM.Lab.WithoutStoreTests' </dev/null 2>&1 | tee "$log" || true
-  count_xunit "$log"
-  lab stop storeless
-}
-
 # The examples of the help, one of which starts a thousand guests, and some of which are about all domains.
 test_examples() {
   start_lab examples --memory 12288 --dom0-memory 2048 --cpus 1
-  if lab_has_pwsh examples; then
+  if lab_has_pester examples; then
     lab_pester examples "$artifacts/examples.log" 5400 -Disposable -Name HelpExamples
     count_pester "$artifacts/examples.log"
   else
-    say "skipped: the examples of the help on a real Xen (the lab has no pwsh)"
+    say "skipped: the examples of the help on a real Xen (the lab has no pwsh with Pester 5)"
     count 0 0 1
   fi
   lab stop examples
 }
 
 # A thousand guests, three times over; the ordinary run of the lab has a hundred once.
-test_bulk() {
-  local log=$artifacts/bulk.log
-  start_lab bulk --memory 12288 --dom0-memory 2048 --cpus 1
-  lab run bulk --timeout 14400 -- 'cd /lightvm/lab && LIGHTVM_BULK=1000x3 dotnet LightVM.Contract.dll -noColor -class LightVM.Lab.BulkTests' </dev/null 2>&1 | tee "$log" || true
+test_bulk() { crowd bulk 12288 LIGHTVM_BULK=1000x3 LightVM.Lab.BulkTests; }
+
+# Five hundred guests where xenstored was killed, for which a lab is of no use any more after that.
+test_storeless() { crowd storeless 8192 LIGHTVM_WITHOUT_STORE=500 LightVM.Lab.WithoutStoreTests; }
+
+# crowd NAME MIB SETTING CLASS: what one class of the contract does with as many guests as the setting says, in a lab of its own
+crowd() {
+  local log=$artifacts/$1.log
+  start_lab "$1" --memory "$2" --dom0-memory 2048 --cpus 1
+  lab run "$1" --timeout 14400 -- "cd /lightvm/lab && $3 dotnet LightVM.Contract.dll -noColor -class $4" </dev/null 2>&1 | tee "$log" || true
   count_xunit "$log"
-  lab stop bulk
+  lab stop "$1"
 }
 
 # --- the rest --------------------------------------------------------------------------------------------------------
 
 command_bench() {
   command_build
+  provide_pwsh
   "$tree/bench/bench.sh" "$@"
 }
 

@@ -106,14 +106,16 @@ find_dotnet() {
   dotnet_version=${BASH_REMATCH[1]} dotnet_root=${BASH_REMATCH[2]}
 }
 
-# Sets pwsh_root: where PowerShell lives on this machine, or empty.
+# Sets pwsh_root, where the PowerShell of the tests lives on this machine, and pester_root, where its Pester does. Without Pester, or without both, they are empty.
+# PowerShell is asked, because what is on the PATH need not lead to it (a tool of .NET does not). Not with the lock: what dotnet leaves running would keep it.
 find_pwsh() {
-  local found
-  pwsh_root=
-  if found=$(command -v pwsh); then
-    pwsh_root=$(dirname -- "$(readlink -f -- "$found")")
-    [[ -e $pwsh_root/pwsh.dll ]] || die "$found leads to $pwsh_root, which is not a PowerShell folder (no pwsh.dll)"
-  fi
+  local pwsh answer=()
+  pwsh_root='' pester_root=''
+  pwsh=$("$lab_source/../Shell/find.sh" 8>&-) || pwsh=$(command -v pwsh) || return 0
+  # shellcheck disable=SC2016 # PowerShell's variables
+  mapfile -t answer < <("$pwsh" -NoProfile -NonInteractive -Command '$PSHOME; (Get-Module -ListAvailable Pester | Sort-Object Version | Select-Object -Last 1).ModuleBase' 8>&-)
+  [[ -e ${answer[0]-}/pwsh.dll ]] || die "$pwsh does not tell where PowerShell is, but '${answer[*]}'"
+  pwsh_root=${answer[0]} pester_root=${answer[1]-}
 }
 
 # Sets package_files, the names of the .deb files, and kernel_package.
@@ -142,9 +144,10 @@ apt_plan() { apt_empty -o Dir::Cache::archives="$lab_home/packages/none" --print
 image_inputs() {
   printf '%s\n' "${package_files[@]}"
   printf 'dotnet %s %s\n' "$dotnet_version" "$dotnet_root"
-  if [[ $pwsh_root ]]; then
-    find "$pwsh_root" -type f -printf '%P %s %T@\n' | sort
-  fi
+  local folder
+  for folder in "$pwsh_root" "$pester_root"; do
+    [[ ! $folder ]] || find "$folder" -type f -printf '%P %s %T@\n' | sort
+  done
   (cd "$lab_source" && find lib/common.sh lib/image.sh dom0 guest -type f | sort | xargs sha256sum)
 }
 
@@ -306,16 +309,22 @@ add_dotnet() {
   echo /usr/share/dotnet >"$root/etc/dotnet/install_location"
 }
 
+# PowerShell without what other systems and processors need of it, a sixth, and with one Pester, among its own modules.
 add_pwsh() {
-  local root=$1
+  local root=$1 target=$1/opt/microsoft/powershell/7
   if [[ ! $pwsh_root ]]; then
-    warn "pwsh is not on the PATH of this machine, so dom0 has none; install it and build again"
+    warn "there is no pwsh, so dom0 has none"
     return
   fi
   say "adding PowerShell from $pwsh_root"
-  mkdir -p "$root/opt/microsoft/powershell/7"
-  cp -rL "$pwsh_root/." "$root/opt/microsoft/powershell/7/"
-  chmod 755 "$root/opt/microsoft/powershell/7/pwsh"
+  mkdir -p "$target"
+  cp -rL "$pwsh_root/." "$target/"
+  [[ ! -d $target/runtimes ]] || find "$target/runtimes" -mindepth 1 -maxdepth 1 -not -name linux -not -name linux-x64 -not -name unix -exec rm -r {} +
+  if [[ $pester_root ]]; then
+    rm -rf "$target/Modules/Pester"
+    cp -rL "$pester_root" "$target/Modules/Pester"
+  fi
+  chmod 755 "$target/pwsh"
   ln -s /opt/microsoft/powershell/7/pwsh "$root/usr/local/bin/pwsh"
 }
 
