@@ -2,8 +2,8 @@
  * The hypervisor's table of all frames (M2P), mapped once for all that a process saves and restores.
  *
  * Of each PV guest that is saved or restored, libxenguest maps that table, 2 MiB for each GiB of the host's memory, and unmaps it in
- * the end. In a PV dom0 the hypervisor has to emulate the removal of every single page: that is half of libxenguest's time for a
- * guest of 4 MiB on a host of 4 GiB, and more on larger ones. The table stays where it is as long as the machine is up, so one
+ * the end. In a PV dom0 each page that is taken away costs the hypervisor's help: half of libxenguest's time for a guest of 4 MiB on
+ * a host of 4 GiB, and more on larger ones. The table stays where it is as long as the machine is up, so one
  * mapping, which can only be read, does for all. libxenguest knows of no such thing, but it calls two functions of other libraries
  * for it, by addresses that the loader has left in a table of its own; there, ours are put. Where that cannot be done, everything is
  * as without it. */
