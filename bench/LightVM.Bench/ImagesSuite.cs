@@ -12,7 +12,8 @@ namespace LightVM.Bench;
 /// <param name="folder">Where images are saved: on a disk, for in memory it costs nothing to write them through.</param>
 /// <param name="idle">The guest idle, which needs no store.</param>
 /// <param name="lightvm">The executable, whose daemon serves that.</param>
-internal sealed class ImagesSuite(SuiteOptions options, string folder, string idle, string lightvm)
+/// <param name="saved">Which of the guests, by their names.</param>
+internal sealed class ImagesSuite(SuiteOptions options, string folder, string idle, string lightvm, IReadOnlyList<string> saved)
 {
     private const int SmallMiB = 4;
     private const int LargeMiB = 64;
@@ -36,7 +37,7 @@ internal sealed class ImagesSuite(SuiteOptions options, string folder, string id
         using var host = LvmHost.OpenXen();
         using var times = new ActivityTimes();
         var image = Path.Combine(folder, $"lightvm-bench-{Environment.ProcessId}.image");
-        var variants = new[] { small, large, pvh, noxs }.Select(files => new Variant(files, host, times, options.Programs, image)).ToArray();
+        var variants = new[] { small, large, pvh, noxs }.Select(files => new Variant(files, host, times, options.Programs, image)).Where(variant => saved.Contains(variant.Name)).ToArray();
         var crowd = new Crowd(host, small);
         try
         {

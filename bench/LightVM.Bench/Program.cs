@@ -31,9 +31,10 @@ devices.SetAction(arguments => new DevicesSuite(
 
 var guests = new Option<DirectoryInfo>("--guests") { Description = "The folder of the guests timecost, which says a line when it is up, template, which sends back what comes, idle, and disk", Required = true };
 var folder = new Option<DirectoryInfo>("--folder") { Description = "Where images are saved", DefaultValueFactory = _ => new DirectoryInfo("/var/tmp") };
-var images = new Command("images", "Saved guests on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, folder, guests, daemon };
+var saved = new Option<string>("--saved") { Description = "The guests that are saved", DefaultValueFactory = _ => "pv-4,pv-64,pvh-4,pv-4-noxs" };
+var images = new Command("images", "Saved guests on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, folder, guests, daemon, saved };
 images.SetAction(arguments => new ImagesSuite(
-    OptionsOf(arguments), arguments.GetRequiredValue(folder).FullName, GuestIn(arguments, "idle"), arguments.GetRequiredValue(daemon).FullName).Run(arguments.GetRequiredValue(output)));
+    OptionsOf(arguments), arguments.GetRequiredValue(folder).FullName, GuestIn(arguments, "idle"), arguments.GetRequiredValue(daemon).FullName, arguments.GetRequiredValue(saved).Split(',')).Run(arguments.GetRequiredValue(output)));
 
 var target = new Option<string>("--target") { Description = "The host that guests move to: a peer that serves moves over TLS, and logins over ssh", Required = true };
 var moves = new Command("moves", "Guests that move from the Xen that runs here to another") { kernel, target, baseline, processSamples, blocks, pause };

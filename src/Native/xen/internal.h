@@ -44,6 +44,7 @@ static inline int lvm_result(long rc)
 int lvm_pvh_prepare(lvm_image *image);     /* memory layout and ports, before memory is allocated */
 int lvm_pvh_adopt(lvm_image *image, uint32_t held_mib); /* memory that is there already; gives back what is too much */
 int lvm_pvh_add_acpi(lvm_image *image);    /* tables, after the kernel was parsed */
+void lvm_share_m2p(void);                  /* before a domain is saved or restored */
 
 /* --- Xen 4.17 to 4.20 ----------------------------------------------------------------------------------------- */
 #if LVM_XEN_VERSION < 417

@@ -35,6 +35,7 @@ int lvm_domain_save(lvm_xen *handle, uint32_t domid, int fd, uint32_t live, cons
         .switch_qemu_logdirty = no_device_model,
         .data = (void *)(uintptr_t)calls,
     };
+    lvm_share_m2p();
     return LVM_CALL(xc_domain_save(handle->xc, fd, domid, live ? XCFLAGS_LIVE : 0, &callbacks, XC_STREAM_PLAIN, -1));
 }
 
@@ -58,6 +59,7 @@ int lvm_domain_restore(lvm_xen *handle, uint32_t domid, int fd, const struct lvm
     struct restoring restoring = { .handle = handle, .domid = domid };
     struct restore_callbacks callbacks = { .static_data_done = static_data_done, .data = &restoring };
     unsigned long store = 0, console = 0;
+    lvm_share_m2p();
     int error = LVM_CALL(xc_domain_restore(handle->xc, fd, domid, shape->store_port, &store, 0, shape->console_port,
                                            &console, 0, XC_STREAM_PLAIN, &callbacks, -1));
     *store_frame = store;
