@@ -53,7 +53,7 @@ internal sealed class DomainCreation
 
     private static readonly Step Publish = new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish());
 
-    private static readonly Step AwaitBackends = new("backends", c => { if (c._devices.Count > 0) c._bus.AwaitBackends(c.Key, c._devices, c._patience, c._cancellation); });
+    private static readonly Step AwaitBackends = new("backends", c => c.AwaitThem(c._devices));
 
     private static readonly Step Start = new("start", c =>
     {
@@ -119,7 +119,7 @@ internal sealed class DomainCreation
     /// <summary>Before its guest runs, a shell is one no more.</summary>
     private static readonly Step[] Commit =
     [
-        new("backends", c => { if (c._added.Count > 0) c._bus.AwaitBackends(c.Key, c._added, c._patience, c._cancellation); }),
+        new("backends", c => c.AwaitThem(c._added)),
         new("start", c =>
         {
             CrashPoint.Reach(ShellCrashPoints.Published);
@@ -426,6 +426,12 @@ internal sealed class DomainCreation
         if (_added.Count == 0) return;
         if (_noxs is not null) _noxs.AttachMore(Key, _noxs.Registry.Find(_shell!.Uuid)!, _added);
         else _bus.Attach(Key, _added);
+    }
+
+    /// <summary>By noxs a guest can begin without the host's ends of its devices: they are made when it asks for them.</summary>
+    private void AwaitThem(IReadOnlyList<Device> devices)
+    {
+        if (_noxs is null && devices.Count > 0) _bus.AwaitBackends(Key, devices, _patience, _cancellation);
     }
 
     private void Detach()

@@ -14,7 +14,7 @@ internal enum EntryType : uint
 
 /// <summary>One device of a guest, as its device page names it.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal struct DeviceEntry
+internal record struct DeviceEntry
 {
     public EntryType Type;
     public uint Id;
