@@ -22,6 +22,9 @@ internal record struct DeviceEntry
     /// <summary>The backend's domain.</summary>
     public ushort Backend;
 
+    /// <summary>Differs from that of the entry that had this place before: all else may be the same, for grants and ports are given anew.</summary>
+    public ushort Serial;
+
     /// <summary>The reference by which the backend grants the device's control page.</summary>
     public uint Grant;
 

@@ -41,7 +41,7 @@ internal sealed record NoxsRecord
     {
         var entries = Entries.ToList();
         var free = entries.FindIndex(other => other.Type == EntryType.None);
-        if (free >= 0) entries[free] = entry;
+        if (free >= 0) entries[free] = entry with { Serial = (ushort)(entries[free].Serial + 1) };
         else entries.Add(entry);
         return this with { Entries = entries, Config = Config.With(device) };
     }
@@ -82,6 +82,7 @@ internal sealed record NoxsRecord
             json.WriteNumberValue(entry.Id);
             json.WriteNumberValue(entry.Grant);
             json.WriteNumberValue(entry.Port);
+            json.WriteNumberValue(entry.Serial);
             json.WriteEndArray();
         }
 
@@ -121,7 +122,7 @@ internal sealed record NoxsRecord
     private DeviceEntry[] WithoutEntry(DeviceKind kind, int id)
     {
         var entries = Entries.ToArray();
-        if (EntryOf(kind, id) is >= 0 and var place) entries[place] = default;
+        if (EntryOf(kind, id) is >= 0 and var place) entries[place] = new DeviceEntry { Serial = entries[place].Serial };
         return entries;
     }
 
@@ -130,8 +131,8 @@ internal sealed record NoxsRecord
 
     private static DeviceEntry ReadEntry(JsonElement entry)
     {
-        if (entry.ValueKind != JsonValueKind.Array || entry.GetArrayLength() != 4) throw DaemonProtocol.Invalid("'devices' must be lists of four");
+        if (entry.ValueKind != JsonValueKind.Array || entry.GetArrayLength() is not (4 or 5)) throw DaemonProtocol.Invalid("'devices' must be lists of five");
         var numbers = entry.EnumerateArray().Select(number => number.ValueKind == JsonValueKind.Number && number.TryGetUInt32(out var value) ? value : throw DaemonProtocol.Invalid("'devices' must be numbers")).ToArray();
-        return new DeviceEntry { Type = (EntryType)numbers[0], Id = numbers[1], Grant = numbers[2], Port = numbers[3] };
+        return new DeviceEntry { Type = (EntryType)numbers[0], Id = numbers[1], Grant = numbers[2], Port = numbers[3], Serial = numbers.Length > 4 ? (ushort)numbers[4] : (ushort)0 };
     }
 }

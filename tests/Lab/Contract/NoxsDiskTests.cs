@@ -220,8 +220,8 @@ public sealed class NoxsDiskTests(XenContractHost contract, RunningNoxsDaemon da
         Assert.Equal(DeviceState.Connected, Assert.Single(Noxs.Devices.ListDisks(domain)).State);
         Noxs.Devices.RemoveDisk(domain.Key, Xvdb, cancellation: Cancellation);
         Says(domain, "the disk is away");
-        Do("do=check seed=31", Checked, FileDisk(image), type);
         Noxs.DestroyDomain(domain.Key);
+        Do("do=check seed=31", Checked, FileDisk(image), type);
     }
 
     [Fact]

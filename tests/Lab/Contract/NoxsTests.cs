@@ -136,7 +136,7 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
         for (var round = 0; round < 8; round++)
         {
             _host.Devices.RemoveNetworkAdapter(domain.Key, 0, cancellation: Cancellation);
-            Assert.False(Directory.Exists($"/sys/class/net/vif{domain.Id}.0"));
+            GuestTests.AssertEventually(() => !Directory.Exists($"/sys/class/net/vif{domain.Id}.0"), () => $"the interface is left; {Noxs.Log}");
             Assert.Equal(adapter.MacAddress, _host.Devices.AddNetworkAdapter(domain.Key, Vif(), cancellation: Cancellation).MacAddress);
             AssertTellsTime();
         }
@@ -165,7 +165,7 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
         Assert.Equal([0, 1], _host.Devices.ListNetworkAdapters(domain).Select(adapter => adapter.DeviceId));
         _host.UnpauseDomain(domain.Key);
         GuestTests.AssertEventually(() => _host.Devices.ListNetworkAdapters(domain) is [{ DeviceId: 1 }], () => $"the interface stays; {Noxs.Log}");
-        Assert.False(Directory.Exists($"/sys/class/net/vif{domain.Id}.0"));
+        GuestTests.AssertEventually(() => !Directory.Exists($"/sys/class/net/vif{domain.Id}.0"), () => $"the interface is left; {Noxs.Log}");
         Destroy(domain);
     }
 

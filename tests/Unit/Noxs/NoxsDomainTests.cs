@@ -144,6 +144,17 @@ public sealed class NoxsDomainTests : IDisposable
         Assert.Equal((before[0], before[2]), (after[0], after[2]));
         Assert.Equal(4, after.Select(entry => entry.Port).Distinct().Count());
 
+        // What comes and goes in the same place is never the same, even if its grant and its port are.
+        var serials = new List<ushort> { after[3].Serial };
+        for (var round = 0; round < 3; round++)
+        {
+            _host.Devices.RemoveNetworkAdapter(domain.Key, 0, cancellation: Cancellation);
+            _host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, "xenbr0"), cancellation: Cancellation);
+            serials.Add(Entries()[3].Serial);
+        }
+
+        Assert.Equal(4, serials.Distinct().Count());
+
         DeviceEntry[] Entries()
         {
             var page = MemoryMarshal.Read<DevicePage>(_machine.Find(domain.Id)!.DevicePage);

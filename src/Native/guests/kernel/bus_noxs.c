@@ -38,8 +38,8 @@ static const volatile struct noxs_page *device_page(void)
 
 static bool is_same(const struct noxs_entry *one, const struct noxs_entry *other)
 {
-    return one->type == other->type && one->id == other->id && one->backend == other->backend && one->grant == other->grant &&
-           one->port == other->port;
+    return one->type == other->type && one->id == other->id && one->backend == other->backend &&
+           one->serial == other->serial && one->grant == other->grant && one->port == other->port;
 }
 
 // The entry of a type that we have already, as long as it is listed; else that with the smallest id; one of type NOXS_NONE when there is none.
@@ -49,8 +49,8 @@ static struct noxs_entry find(enum noxs_type type, const struct device *device)
     struct noxs_entry found = {.type = NOXS_NONE};
     const uint32_t count = page ? page->count : 0;
     for (uint32_t i = 0; i < count && i < NOXS_DEVICES; i++) {
-        const struct noxs_entry entry = {page->entries[i].type, page->entries[i].id, page->entries[i].backend, page->entries[i].grant,
-                                         page->entries[i].port};
+        const struct noxs_entry entry = {page->entries[i].type, page->entries[i].id, page->entries[i].backend, page->entries[i].serial,
+                                         page->entries[i].grant, page->entries[i].port};
         if (entry.type != type || is_same(&entry, &device->over))
             continue;
         if (is_same(&entry, &device->entry))
