@@ -162,6 +162,7 @@ public abstract class NoxsDeviceContract : IDisposable
         AssertFails(ErrorIds.DiskInUse, () => AddDisk(image, "xvda"));
         AddDisk(Image("one.img"), "xvda");
         AssertFails(ErrorIds.DeviceIdTaken, () => AddDisk(Image("two.img"), "xvda"));
+        AssertFails(ErrorIds.DiskInUse, () => AddDisk(Image("one.img"), "xvdb"));
         Assert.Equal([0, Xvda], DevicesOf(domain).Select(device => device.Id));
         Host.DestroyDomain(other.Key);
         AddDisk(image, "xvdb"); // nobody holds it

@@ -154,6 +154,7 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
         var after = WithoutLeft(domain, before);
         if (after.Entries.Count(entry => entry.Type != EntryType.None) + devices.Count > DevicePage.MaxDevices)
             throw new LvmException(ErrorIds.TooManyDevices, $"its device page has room for {DevicePage.MaxDevices - 1} devices");
+        foreach (var disk in devices.OfType<DiskDevice>()) RequireNotIn(after.Devices.OfType<DiskDevice>().Select(other => other.Config), disk.Config, "it");
         var made = new List<Device>();
         var isChanged = false;
         try
@@ -282,12 +283,16 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
 
     private DiskDevice Reserve(DiskDevice disk, List<DomainConfig> others)
     {
-        var (target, _, _, access) = disk.Config;
         OpenDisk(disk.Config).Dispose();
         // The backend knows as well, by what the disk is and not by its path, but only when the domain is there.
-        if (others.SelectMany(config => config.Vbds).Any(other => other.Target == target && (access == DiskAccess.ReadWrite || other.Access == DiskAccess.ReadWrite)))
-            throw new LvmException(ErrorIds.DiskInUse, $"another domain has the disk '{target}'");
+        RequireNotIn(others.SelectMany(config => config.Vbds), disk.Config, "another domain");
         return disk;
+    }
+
+    private static void RequireNotIn(IEnumerable<DiskConfig> others, DiskConfig disk, string who)
+    {
+        if (others.Any(other => other.Target == disk.Target && (disk.Access == DiskAccess.ReadWrite || other.Access == DiskAccess.ReadWrite)))
+            throw new LvmException(ErrorIds.DiskInUse, $"{who} has the disk '{disk.Target}'");
     }
 
     /// <summary>As the device daemon does: the same domain has the same addresses, however its devices come to it.</summary>
