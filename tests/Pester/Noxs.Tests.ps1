@@ -28,19 +28,28 @@ Describe 'A domain without a store' {
         Get-LvmDomain (Get-TestName '*') | Should -BeNullOrEmpty
     }
 
-    It 'has the interfaces that it was made with, and gets no others while it runs' {
+    It 'has the interfaces that it was made with, and gets and loses others while it runs' {
         $domain = New-LvmDomain -Name (Get-TestName a) @noxs -Vif @{ Bridge = 'xenbr0' }
         $adapter = $domain | Get-LvmNetworkAdapter
         $adapter.Bridge | Should -Be 'xenbr0'
-        $adapter.State | Should -BeIn 'InitWait', 'Connected'
+        $adapter.State | Should -BeIn 'Initialising', 'InitWait', 'Connected'
         $adapter.MacAddress | Should -Match '^00:16:3e(:[0-9a-f]{2}){3}$'
-        Add-LvmNetworkAdapter (Get-TestName a) -Bridge xenbr0 -ErrorAction SilentlyContinue -ErrorVariable problem
+        $added = Add-LvmNetworkAdapter (Get-TestName a) -Bridge xenbr1 -IpAddress 10.0.0.9 -PassThru
+        $added.DeviceId | Should -Be 1
+        $added.IpAddress | Should -Be '10.0.0.9'
+        ($domain | Get-LvmNetworkAdapter).MacAddress | Should -Be @($adapter.MacAddress, $added.MacAddress)
+        Add-LvmNetworkAdapter (Get-TestName a) -Bridge xenbr0 -Rate 1MB/s -ErrorAction SilentlyContinue -ErrorVariable problem
         $problem | Get-ErrorId | Should -Be 'DeviceUnsupported'
         $adapter | Remove-LvmNetworkAdapter -Confirm:$false
+        ($domain | Get-LvmNetworkAdapter).DeviceId | Should -Be 1
+        Suspend-LvmDomain (Get-TestName a)
+        (Add-LvmNetworkAdapter (Get-TestName a) -Bridge xenbr0 -PassThru).MacAddress | Should -Be $adapter.MacAddress
+        Resume-LvmDomain (Get-TestName a)
+        $domain | Get-LvmNetworkAdapter | Remove-LvmNetworkAdapter -Force -Confirm:$false
         $domain | Get-LvmNetworkAdapter | Should -BeNullOrEmpty
     }
 
-    It 'has the disk that it was made with, alone or with others who only read it' {
+    It 'has the disks that it was made with or got later, alone or with others who only read them' {
         $image = Join-Path $TestDrive 'disk.img'
         [IO.File]::WriteAllBytes($image, [byte[]]::new(1MB))
         $disk = @{ Target = $image; Type = 'File'; VirtualDevice = 'xvda' }
@@ -51,8 +60,12 @@ Describe 'A domain without a store' {
         New-LvmDomain -Name (Get-TestName b) @noxs -Vbd ($disk + @{ Access = 'ReadOnly' }) -ErrorAction SilentlyContinue -ErrorVariable problem | Should -BeNullOrEmpty
         $problem | Get-ErrorId | Should -Be 'DiskInUse'
         Add-LvmDisk (Get-TestName a) $image xvdb -ErrorAction SilentlyContinue -ErrorVariable problem
-        $problem | Get-ErrorId | Should -Be 'DeviceUnsupported'
-        $found | Remove-LvmDisk -Confirm:$false
+        $problem | Get-ErrorId | Should -Be 'DiskInUse'
+        $other = Join-Path $TestDrive 'other.img'
+        [IO.File]::WriteAllBytes($other, [byte[]]::new(1MB))
+        (Add-LvmDisk (Get-TestName a) $other xvdb -PassThru).Target | Should -Be $other
+        $domain | Get-LvmDisk | Should -HaveCount 2
+        $domain | Get-LvmDisk | Remove-LvmDisk -Confirm:$false
         $domain | Get-LvmDisk | Should -BeNullOrEmpty
         Remove-LvmDomain (Get-TestName a) -Force
 
@@ -86,9 +99,11 @@ Describe 'A domain without a store' {
         Get-LvmDomain (Get-TestName '*') | Should -BeNullOrEmpty
     }
 
-    It 'is saved and restored' {
+    It 'is saved and restored with what it got later' {
         $domain = New-LvmDomain -Name (Get-TestName a) @noxs -Vif @{ Bridge = 'xenbr0' }
+        Add-LvmNetworkAdapter (Get-TestName a) -Bridge xenbr1
         $mac = ($domain | Get-LvmNetworkAdapter).MacAddress
+        $mac | Should -HaveCount 2
         $path = Join-Path ([IO.Path]::GetTempPath()) "$(Get-TestName a).lightvm"
         try {
             $null = Save-LvmDomain (Get-TestName a) $path

@@ -53,7 +53,7 @@ internal sealed class DomainCreation
 
     private static readonly Step Publish = new("publish", c => c._directory.Publish(c.Publication()), c => c.Unpublish());
 
-    private static readonly Step AwaitBackends = new("backends", c => { if (c._devices.Count > 0) c._bus.AwaitBackends(c.Key, c._devices, c._patience, c._cancellation); });
+    private static readonly Step AwaitBackends = new("backends", c => c.AwaitThem(c._devices));
 
     private static readonly Step Start = new("start", c =>
     {
@@ -116,7 +116,7 @@ internal sealed class DomainCreation
 
     private static readonly Step Reveal = new("publish", c => c._directory.PublishAs(c.Publication(), c.ShellPublication(), c._changed), c => c.Unpublish());
 
-    private static readonly Step AwaitAdded = new("backends", c => { if (c._added.Count > 0) c._bus.AwaitBackends(c.Key, c._added, c._patience, c._cancellation); });
+    private static readonly Step AwaitAdded = new("backends", c => c.AwaitThem(c._added));
 
     /// <summary>From here on it is a shell no more: a domain that stays, whoever dies.</summary>
     private static readonly Step Commit = new("commit", c =>
@@ -446,6 +446,12 @@ internal sealed class DomainCreation
         if (_added.Count == 0) return;
         if (_noxs is not null) _noxs.AttachMore(Key, _noxs.Registry.Find(_shell!.Uuid)!, _added);
         else _bus.Attach(Key, _added);
+    }
+
+    /// <summary>By noxs a guest can begin without the host's ends of its devices: they are made when it asks for them.</summary>
+    private void AwaitThem(IReadOnlyList<Device> devices)
+    {
+        if (_noxs is null && devices.Count > 0) _bus.AwaitBackends(Key, devices, _patience, _cancellation);
     }
 
     private void Detach()

@@ -58,7 +58,7 @@ public static class ErrorCatalog
         new(ErrorIds.VirtualDeviceInvalid, ErrorKind.InvalidInput, "Use a name of xen-vbd-interface(7): xvda, xvdb1, hda, sda, d0p1."),
         new(ErrorIds.NetworkAdapterInvalid, ErrorKind.InvalidInput, "Mend what is named: the address, the bridge, the rate or the number of queues."),
         new(ErrorIds.DeviceIdTaken, ErrorKind.Conflict, "Choose another virtual device, or remove the one that has it (Get-LvmDisk, Get-LvmNetworkAdapter)."),
-        new(ErrorIds.TooManyDevices, ErrorKind.ResourceExhausted, "A domain has at most 16 devices of a kind; remove one first."),
+        new(ErrorIds.TooManyDevices, ErrorKind.ResourceExhausted, "A domain has at most 16 devices of a kind, and one without a store 31 in all; remove one first."),
         new(ErrorIds.DeviceNotFound, ErrorKind.NotFound, "Get-LvmNetworkAdapter and Get-LvmDisk (lightvm network-list, block-list) show the devices there are."),
         new(ErrorIds.DeviceFailure, ErrorKind.Failure, "See the log of the device daemon (journalctl -u lightvm-devd) and of dom0's kernel (dmesg)."),
         new(ErrorIds.DeviceTimeout, ErrorKind.TimedOut, "Check that xen-netback and xen-blkback are loaded and that the device daemon answers (Get-LvmService)."),

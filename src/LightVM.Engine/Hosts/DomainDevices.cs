@@ -153,7 +153,7 @@ public sealed class DomainDevices
                 if (mustNotRun) _host.Hypervisor.Unpause(key.Id);
             }
 
-            Remember(key, config => Added(config, devices[0]));
+            Remember(key, config => config.With(devices[0]));
             var status = _host.Bus.List(key.Id).FirstOrDefault(status => status.Device.Kind == kind && status.Device.Id == chosen.Id)
                 ?? throw new LvmException(ErrorIds.DeviceFailure, "it was taken away at once");
             return convert(key, _host.NameOf(key), status);
@@ -184,8 +184,8 @@ public sealed class DomainDevices
         _host.Change(key, operation, info =>
         {
             RequireWanted(cancellation);
-            var device = _host.Bus.List(key.Id).FirstOrDefault(status => status.Device.Kind == kind && status.Device.Id == id && isMeant(status.Device))?.Device
-                ?? throw new LvmException(ErrorIds.DeviceNotFound, kind == DeviceKind.Network ? $"it has no network adapter {id}" : $"it has no disk {VirtualDevice.NameOf(id) ?? $"{id}"}");
+            if (!_host.Bus.List(key.Id).Any(status => status.Device.Kind == kind && status.Device.Id == id && isMeant(status.Device)))
+                throw new LvmException(ErrorIds.DeviceNotFound, kind == DeviceKind.Network ? $"it has no network adapter {id}" : $"it has no disk {VirtualDevice.NameOf(id) ?? $"{id}"}");
             // A guest that has ended lets go of nothing any more.
             var ended = info.State is DomainState.Shutdown or DomainState.Crashed;
             try
@@ -194,11 +194,11 @@ public sealed class DomainDevices
             }
             catch (LvmException error) when (error.ErrorId == ErrorIds.DeviceBusy)
             {
-                Remember(key, config => Removed(config, device)); // it goes when the guest lets go of it
+                Remember(key, config => config.Without(kind, id)); // it goes when the guest lets go of it
                 throw;
             }
 
-            Remember(key, config => Removed(config, device));
+            Remember(key, config => config.Without(kind, id));
             return info;
         });
 
@@ -208,26 +208,9 @@ public sealed class DomainDevices
     }
 
     /// <summary>A domain that is started again has the devices that it had at its end.</summary>
-    private void Remember(DomainKey key, Func<DomainConfigDraft, DomainConfigDraft> change)
+    private void Remember(DomainKey key, Func<DomainConfig, DomainConfig> change)
     {
-        if (_host.Directory.FindConfig(key) is { } config) _host.Directory.SaveConfig(key, DomainConfig.From(change(config.ToDraft())));
-    }
-
-    private static DomainConfigDraft Added(DomainConfigDraft config, Device device)
-    {
-        // In the place of one that another toolstack took away, or that the guest let go of later.
-        Removed(config, device);
-        if (device is NetworkDevice network) config.Vifs = [.. config.Vifs ?? [], network.Config with { DeviceId = network.Id }];
-        if (device is DiskDevice disk) config.Vbds = [.. config.Vbds ?? [], disk.Config];
-        return config;
-    }
-
-    private static DomainConfigDraft Removed(DomainConfigDraft config, Device device)
-    {
-        // The others keep their numbers, whatever their places.
-        if (device is NetworkDevice network) config.Vifs = (config.Vifs ?? []).Select((vif, place) => vif with { DeviceId = vif.DeviceId ?? place }).Where(vif => vif.DeviceId != network.Id).ToList();
-        if (device is DiskDevice disk) config.Vbds = (config.Vbds ?? []).Where(vbd => DiskDevice.Of(vbd).Id != disk.Id).ToList();
-        return config;
+        if (_host.Directory.FindConfig(key) is { } config) _host.Directory.SaveConfig(key, change(config));
     }
 
     private static NetworkAdapter ToAdapter(DomainKey key, string name, DeviceStatus status)

@@ -14,13 +14,16 @@ internal enum EntryType : uint
 
 /// <summary>One device of a guest, as its device page names it.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal struct DeviceEntry
+internal record struct DeviceEntry
 {
     public EntryType Type;
     public uint Id;
 
     /// <summary>The backend's domain.</summary>
     public ushort Backend;
+
+    /// <summary>Differs from that of the entry that had this place before: all else may be the same, for grants and ports are given anew.</summary>
+    public ushort Serial;
 
     /// <summary>The reference by which the backend grants the device's control page.</summary>
     public uint Grant;

@@ -54,6 +54,21 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
         Call(NoxsCalls.Destroy, ref argument, type, domain, id);
     }
 
+    public bool AskToLetGo(DeviceType type, ushort domain, uint id)
+    {
+        var argument = new DestroyArgument { Type = type, Frontend = domain, Id = id };
+        var errno = TryCall(NoxsCalls.AskToLetGo, ref argument);
+        return errno is 0 or ErrnoText.ENOTTY ? errno == 0 : throw Failure(errno, type, domain, id);
+    }
+
+    public void TellOfPage(ushort domain)
+    {
+        var argument = new CloseArgument { Domain = domain };
+        var errno = TryCall(NoxsCalls.TellOfPage, ref argument);
+        if (errno == ErrnoText.ENOTTY) throw new LvmException(ErrorIds.DeviceUnsupported, "the noxs backend cannot tell a guest of devices that come while it runs") { Errno = errno };
+        if (errno != 0) throw Failure(errno, DeviceType.Sysctl, domain, null);
+    }
+
     public void DestroyAll(ushort domain)
     {
         var argument = new DestroyAllArgument { Frontend = domain };

@@ -48,6 +48,12 @@ internal static class NoxsCalls
     /// <summary>Takes back what a guest was asked; ENOENT where it has seen it, or there is nothing. The argument is that of <see cref="GuestClose"/>, without a request.</summary>
     public const uint Withdraw = 0x085043;
 
+    /// <summary>Tells a guest to look at its device page again. The argument is that of <see cref="GuestClose"/>, without a request.</summary>
+    public const uint TellOfPage = 0x085044;
+
+    /// <summary>Asks a guest to let go of a device, which is removed when it does. The argument is that of <see cref="Destroy"/>.</summary>
+    public const uint AskToLetGo = 0x0c5045;
+
     /// <summary>Devices that can be made in one call: as many as a device page has room for, and a console.</summary>
     public const int MostAtOnce = DevicePage.MaxDevices + 1;
 
@@ -59,7 +65,7 @@ internal static class NoxsCalls
     public static bool IsCreateMany(uint call) => (call & 0xc000ffff) == CreateManyNumber && SizeOf(call) % Unsafe.SizeOf<CreateArgument>() == 0;
 
     /// <summary>Whether it is any of them.</summary>
-    public static bool Has(uint call) => call is Create or Destroy or List or Query or GuestClose or DestroyAll or States or Withdraw || IsCreateMany(call);
+    public static bool Has(uint call) => call is Create or Destroy or List or Query or GuestClose or DestroyAll or States or Withdraw or TellOfPage or AskToLetGo || IsCreateMany(call);
 
     /// <summary>Bytes of a call's argument (_IOC_SIZE).</summary>
     public static int SizeOf(uint call) => (int)((call >> 16) & 0x3fff);

@@ -25,14 +25,14 @@ internal sealed class NoxsDeviceBus(IDeviceBus store, NoxsDomains noxs, Func<boo
 
     public void Attach(DomainKey domain, IReadOnlyList<Device> devices)
     {
-        if (!IsNoxs(domain)) store.Attach(domain, devices);
-        else throw new LvmException(ErrorIds.DeviceUnsupported, "a guest without a store looks at its devices when it starts: no more can be attached to it");
+        if (IsNoxs(domain)) noxs.AttachNow(domain, devices);
+        else store.Attach(domain, devices);
     }
 
     public void AwaitBackends(DomainKey domain, IReadOnlyList<Device> devices, TimeSpan patience, CancellationToken cancellation)
     {
-        // By noxs they are there when they are made.
-        if (!IsNoxs(domain)) store.AwaitBackends(domain, devices, patience, cancellation);
+        if (IsNoxs(domain)) noxs.AwaitBackends(domain, devices, patience, cancellation);
+        else store.AwaitBackends(domain, devices, patience, cancellation);
     }
 
     public bool AwaitGuest(DomainKey domain, IReadOnlyList<DeviceId> devices, TimeSpan patience, CancellationToken cancellation) =>
@@ -48,7 +48,7 @@ internal sealed class NoxsDeviceBus(IDeviceBus store, NoxsDomains noxs, Func<boo
 
     public void Detach(DomainKey domain, DeviceKind kind, int id, bool force, TimeSpan patience, CancellationToken cancellation)
     {
-        if (IsNoxs(domain)) noxs.Detach(domain, kind == DeviceKind.Network ? EntryType.Vif : EntryType.Vbd, (uint)id);
+        if (IsNoxs(domain)) noxs.Detach(domain, kind, id, force, patience, cancellation);
         else store.Detach(domain, kind, id, force, patience, cancellation);
     }
 
@@ -85,22 +85,16 @@ internal sealed class NoxsDeviceBus(IDeviceBus store, NoxsDomains noxs, Func<boo
 
     private IEnumerable<DeviceStatus> Describe(NoxsRecord record)
     {
-        var states = record.Config.Vifs.Count > 0 ? StatesOf(DeviceType.Vif, record.Id) : null;
-        foreach (var (vif, place) in record.Config.Vifs.Select((vif, place) => (vif, place)))
+        foreach (var devices in record.Devices.GroupBy(device => device.Kind).OrderBy(devices => devices.Key))
         {
-            var id = vif.DeviceId ?? place;
-            if (Has(EntryType.Vif, id)) yield return new DeviceStatus(record.Id, new NetworkDevice(id, vif), StateOf(states, id), $"vif{record.Id}.{id}", "lightvm");
+            var states = StatesOf(NoxsDomains.TypeOf(devices.Key), record.Id);
+            foreach (var device in devices.OrderBy(device => device.Id))
+            {
+                var state = states?.TryGetValue((uint)device.Id, out var known) == true ? (DeviceState)known : DeviceState.Unknown;
+                if (state == DeviceState.Unknown && states is not null && record.IsLeaving(device)) continue; // it has left
+                yield return new DeviceStatus(record.Id, device, state, device is DiskDevice disk ? disk.Config.Target : $"vif{record.Id}.{device.Id}", "lightvm");
+            }
         }
-
-        states = record.Config.Vbds.Count > 0 ? StatesOf(DeviceType.Vbd, record.Id) : null;
-        foreach (var vbd in record.Config.Vbds.Select(DiskDevice.Of))
-        {
-            if (Has(EntryType.Vbd, vbd.Id)) yield return new DeviceStatus(record.Id, vbd, StateOf(states, vbd.Id), vbd.Config.Target, "lightvm");
-        }
-
-        static DeviceState StateOf(IReadOnlyDictionary<uint, SideState>? states, int id) => states is not null && states.TryGetValue((uint)id, out var state) ? (DeviceState)state : DeviceState.Unknown;
-
-        bool Has(EntryType type, int id) => record.Entries.Any(entry => entry.Type == type && entry.Id == id);
     }
 
     /// <summary>There is no telling while no daemon runs.</summary>

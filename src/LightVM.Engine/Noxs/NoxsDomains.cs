@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
@@ -143,14 +144,67 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
         _begun.TryRemove(id, out _);
     }
 
-    /// <summary>Takes one device away, and out of the page.</summary>
-    public void Detach(DomainKey domain, EntryType type, uint id)
+    /// <summary>
+    /// Gives devices to a domain that runs or is paused: makes them, lists them in its page and its record, and tells the guest. All of them or none. The
+    /// caller holds the domain. Errors: TooManyDevices, MacAddressTaken, and those of <see cref="INoxsBackend"/>.
+    /// </summary>
+    public void AttachNow(DomainKey domain, IReadOnlyList<Device> devices)
     {
-        var record = registry.Find(domain) ?? throw new LvmException(ErrorIds.DeviceNotFound, "it has no such device");
-        backend.Destroy(type == EntryType.Vif ? DeviceType.Vif : DeviceType.Vbd, (ushort)domain.Id, id);
-        var left = record.Entries.Where(entry => entry.Type != type || entry.Id != id).ToList();
-        if (record.PageFrame != 0) WritePage(domain.Id, record.PageFrame, left);
-        registry.Save(domain.Uuid, record with { Entries = left });
+        var before = Require(domain);
+        var after = WithoutLeft(domain, before);
+        if (after.Entries.Count(entry => entry.Type != EntryType.None) + devices.Count > DevicePage.MaxDevices)
+            throw new LvmException(ErrorIds.TooManyDevices, $"its device page has room for {DevicePage.MaxDevices - 1} devices");
+        foreach (var disk in devices.OfType<DiskDevice>()) RequireNotIn(after.Devices.OfType<DiskDevice>().Select(other => other.Config), disk.Config, "it");
+        var made = new List<Device>();
+        var isChanged = false;
+        try
+        {
+            foreach (var device in devices)
+            {
+                after = after.With(device, Create((ushort)domain.Id, device));
+                made.Add(device);
+            }
+
+            isChanged = true;
+            Change(domain, before, after);
+            backend.TellOfPage((ushort)domain.Id);
+        }
+        catch (LvmException error)
+        {
+            foreach (var device in made) Undo(error, () => Destroy(domain, device.Kind, device.Id));
+            if (isChanged) Undo(error, () => Change(domain, after, before));
+            if (isChanged) TellQuietly(domain);
+            throw;
+        }
+    }
+
+    /// <summary>Waits until the host has its end of devices that were attached to a domain that runs. Errors: DeviceTimeout, DeviceFailure, OperationCancelled.</summary>
+    public void AwaitBackends(DomainKey domain, IReadOnlyList<Device> devices, TimeSpan patience, CancellationToken cancellation)
+    {
+        var begin = Stopwatch.GetTimestamp();
+        foreach (var device in devices)
+        {
+            if (!Await(domain, device.Kind, device.Id, state => state != SideState.Initialising, patience - Stopwatch.GetElapsedTime(begin), cancellation))
+                throw new LvmException(ErrorIds.DeviceTimeout, $"its {NameOf(device.Kind)} {device.Id} is not there after {patience.TotalSeconds:0.#} s");
+            if (StateOf(domain, device.Kind, device.Id) is SideState.Unknown or SideState.Closed)
+                throw new LvmException(ErrorIds.DeviceFailure, $"its {NameOf(device.Kind)} {device.Id} could not be made; the log of lightvm noxsd says why");
+        }
+    }
+
+    /// <summary>
+    /// Takes one device away, and out of the page. A guest that has it in use is asked first, and waited for: one that does not let go in time loses it
+    /// when it does. Errors: DeviceNotFound, DeviceBusy, OperationCancelled.
+    /// </summary>
+    /// <param name="force">Does not ask.</param>
+    public void Detach(DomainKey domain, DeviceKind kind, int id, bool force, TimeSpan patience, CancellationToken cancellation)
+    {
+        var record = Require(domain);
+        var device = record.Devices.FirstOrDefault(device => device.Kind == kind && device.Id == id) ?? throw new LvmException(ErrorIds.DeviceNotFound, $"it has no {NameOf(kind)} {id}");
+        if (!force) AskToLetGo(domain, record, device, patience, cancellation);
+        Destroy(domain, kind, id);
+        var before = Require(domain);
+        Change(domain, before, WithoutLeft(domain, before).Without(kind, id));
+        TellQuietly(domain);
     }
 
     /// <summary>Does what <see cref="Reconcile"/> does, when it is first called.</summary>
@@ -189,6 +243,10 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
         backend.Dispose();
     }
 
+    public static DeviceType TypeOf(DeviceKind kind) => kind == DeviceKind.Network ? DeviceType.Vif : DeviceType.Vbd;
+
+    private static string NameOf(DeviceKind kind) => kind == DeviceKind.Network ? "vif" : "vbd";
+
     private static NoxsRecord RecordOf(DomainPublication publication, List<DeviceEntry> entries) => new()
     {
         Id = publication.Key.Id,
@@ -225,12 +283,16 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
 
     private DiskDevice Reserve(DiskDevice disk, List<DomainConfig> others)
     {
-        var (target, _, _, access) = disk.Config;
         OpenDisk(disk.Config).Dispose();
         // The backend knows as well, by what the disk is and not by its path, but only when the domain is there.
-        if (others.SelectMany(config => config.Vbds).Any(other => other.Target == target && (access == DiskAccess.ReadWrite || other.Access == DiskAccess.ReadWrite)))
-            throw new LvmException(ErrorIds.DiskInUse, $"another domain has the disk '{target}'");
+        RequireNotIn(others.SelectMany(config => config.Vbds), disk.Config, "another domain");
         return disk;
+    }
+
+    private static void RequireNotIn(IEnumerable<DiskConfig> others, DiskConfig disk, string who)
+    {
+        if (others.Any(other => other.Target == disk.Target && (disk.Access == DiskAccess.ReadWrite || other.Access == DiskAccess.ReadWrite)))
+            throw new LvmException(ErrorIds.DiskInUse, $"{who} has the disk '{disk.Target}'");
     }
 
     /// <summary>As the device daemon does: the same domain has the same addresses, however its devices come to it.</summary>
@@ -288,6 +350,103 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
             default:
                 throw new ArgumentException($"{device.Kind} is no device that is attached", nameof(device));
         }
+    }
+
+    private NoxsRecord Require(DomainKey domain) => registry.Find(domain) ?? throw new LvmException(ErrorIds.DomainGone, $"nothing is kept of domain {domain}");
+
+    /// <summary>What remains of it when those are forgotten that were leaving and have left.</summary>
+    private NoxsRecord WithoutLeft(DomainKey domain, NoxsRecord record) => record.Leaving is null
+        ? record
+        : record.Leaving.Devices().Where(device => StateOf(domain, device.Kind, device.Id) == SideState.Unknown).Aggregate(record, (left, device) => left.WithoutLeft(device));
+
+    private void AskToLetGo(DomainKey domain, NoxsRecord record, Device device, TimeSpan patience, CancellationToken cancellation)
+    {
+        var (kind, id) = (device.Kind, device.Id);
+        var begin = Stopwatch.GetTimestamp();
+        // A daemon that was just started does not know yet whether the guest has it in use.
+        var isKnown = Await(domain, kind, id, state => state != SideState.Initialising, patience, cancellation);
+        if (isKnown && StateOf(domain, kind, id) is not (SideState.Connected or SideState.Closing)) return;
+        registry.Save(domain.Uuid, record.WithLeaving(device)); // first: it may go at any time from then on
+        if (!backend.AskToLetGo(TypeOf(kind), (ushort)domain.Id, (uint)id)) return;
+        if (!Await(domain, kind, id, state => state is SideState.Unknown or SideState.Closed, patience - Stopwatch.GetElapsedTime(begin), cancellation))
+            throw new LvmException(ErrorIds.DeviceBusy, $"the guest has not let go of its {NameOf(kind)} {id} within {patience.TotalSeconds:0.#} s; it is taken away as soon as the guest does");
+    }
+
+    private SideState StateOf(DomainKey domain, DeviceKind kind, int id) => backend.States(TypeOf(kind), (ushort)domain.Id).GetValueOrDefault((uint)id);
+
+    /// <summary>Waits for a device's state; false when it has not come in time. The backend has no event for it.</summary>
+    private bool Await(DomainKey domain, DeviceKind kind, int id, Predicate<SideState> isAwaited, TimeSpan patience, CancellationToken cancellation)
+    {
+        var begin = Stopwatch.GetTimestamp();
+        for (var pause = TimeSpan.FromMilliseconds(1); !isAwaited(StateOf(domain, kind, id)); pause = TimeSpan.FromMilliseconds(Math.Min(pause.TotalMilliseconds * 2, 50)))
+        {
+            if (Stopwatch.GetElapsedTime(begin) >= patience) return false;
+            if (cancellation.WaitHandle.WaitOne(pause)) throw new LvmException(ErrorIds.OperationCancelled, "it was cancelled while it waited for a device");
+        }
+
+        return true;
+    }
+
+    /// <summary>What is gone already is no error.</summary>
+    private void Destroy(DomainKey domain, DeviceKind kind, int id)
+    {
+        try
+        {
+            backend.Destroy(TypeOf(kind), (ushort)domain.Id, (uint)id);
+        }
+        catch (LvmException error) when (error.ErrorId == ErrorIds.DeviceNotFound)
+        {
+            // The guest let go of it, or it went with a daemon.
+        }
+    }
+
+    private static void Undo(LvmException error, Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (LvmException second)
+        {
+            error.LeftBehind ??= $"the device was not undone: {second.Problem}";
+        }
+    }
+
+    /// <summary>A guest that cannot be told notices when something happens to it.</summary>
+    private void TellQuietly(DomainKey domain)
+    {
+        try
+        {
+            backend.TellOfPage((ushort)domain.Id);
+        }
+        catch (LvmException)
+        {
+            // It is in its page.
+        }
+    }
+
+    /// <summary>Makes of a domain's page and record what they shall be.</summary>
+    private void Change(DomainKey domain, NoxsRecord before, NoxsRecord after)
+    {
+        if (after.PageFrame != 0) ChangePage(domain.Id, after.PageFrame, before.Entries, after.Entries);
+        registry.Save(domain.Uuid, after);
+    }
+
+    /// <summary>
+    /// The guest may look at any time: each entry keeps its place, and one that changes has no type as long as the rest of it is not there. A type is a
+    /// number of one byte, which is there or not, however a page is copied.
+    /// </summary>
+    private void ChangePage(uint domain, ulong frame, IReadOnlyList<DeviceEntry> before, IReadOnlyList<DeviceEntry> after)
+    {
+        var changed = Enumerable.Range(0, DevicePage.MaxDevices).Where(place => At(before, place) != At(after, place)).ToHashSet();
+        if (changed.Count == 0) return;
+        WritePage(domain, frame, Hidden(before));
+        WritePage(domain, frame, Hidden(after));
+        WritePage(domain, frame, [.. after]);
+
+        List<DeviceEntry> Hidden(IReadOnlyList<DeviceEntry> entries) => [.. entries.Select((entry, place) => changed.Contains(place) ? entry with { Type = EntryType.None } : entry)];
+
+        static DeviceEntry At(IReadOnlyList<DeviceEntry> entries, int place) => place < entries.Count ? entries[place] : default;
     }
 
     /// <summary>One that has no guest yet has no page either.</summary>

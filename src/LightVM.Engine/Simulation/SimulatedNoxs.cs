@@ -9,13 +9,16 @@ namespace LightVM.Simulation;
 internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
 {
     private readonly Dictionary<(uint Domain, DeviceType Type, uint Id), DeviceSettings> _devices = [];
+    private readonly HashSet<(uint Domain, DeviceType Type, uint Id)> _inUse = []; // by their guests
+    private readonly HashSet<(uint Domain, DeviceType Type, uint Id)> _leaving = []; // that the guests were asked to let go of
     private uint _next = 8; // GNTTAB_NR_RESERVED_ENTRIES
 
     /// <summary>The directory and the bus of a host whose guests may have a store or none.</summary>
-    public static (IDomainDirectory Directory, IDeviceBus Bus) AddTo(SimulatedMachine machine, IHypervisor hypervisor)
+    /// <param name="around">What is to be put around the backend.</param>
+    public static (IDomainDirectory Directory, IDeviceBus Bus) AddTo(SimulatedMachine machine, IHypervisor hypervisor, Func<INoxsBackend, INoxsBackend>? around = null)
     {
         var store = new SimulatedDirectory(machine);
-        var noxs = new NoxsDomains(hypervisor, new SimulatedNoxs(machine), new NoxsRegistry(isSimulated: true), () => machine.Options.HasNoxs)
+        var noxs = new NoxsDomains(hypervisor, around?.Invoke(new SimulatedNoxs(machine)) ?? new SimulatedNoxs(machine), new NoxsRegistry(isSimulated: true), () => machine.Options.HasNoxs)
         {
             OpenDisk = disk => disk.Target.StartsWith(SimulatedDeviceBus.ImaginaryFolder, StringComparison.Ordinal) ? new OpenedDisk(default, null) : OpenedDisk.Open(disk),
             RemoveConsole = _ => { },
@@ -49,7 +52,7 @@ internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
     {
         lock (machine.Lock)
         {
-            foreach (var device in _devices.Keys.Where(device => device.Domain == domain).ToList()) _devices.Remove(device);
+            foreach (var device in _devices.Keys.Where(device => device.Domain == domain).ToList()) Remove(device);
         }
     }
 
@@ -57,7 +60,7 @@ internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
     {
         lock (machine.Lock)
         {
-            if (!_devices.Remove((domain, type, id))) throw Missing(domain, type, id);
+            if (!Remove((domain, type, id))) throw Missing(domain, type, id);
         }
     }
 
@@ -66,7 +69,27 @@ internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
         lock (machine.Lock) return [.. _devices.Keys.Where(device => device.Domain == domain && device.Type == type).Select(device => device.Id)];
     }
 
-    public IReadOnlyDictionary<uint, SideState> States(DeviceType type, ushort domain) => List(type, domain).ToDictionary(id => id, _ => SideState.Connected);
+    public IReadOnlyDictionary<uint, SideState> States(DeviceType type, ushort domain)
+    {
+        lock (machine.Lock)
+        {
+            Settle(domain);
+            return List(type, domain).ToDictionary(id => id, id => !_inUse.Contains((domain, type, id)) ? SideState.InitialisingWait : _leaving.Contains((domain, type, id)) ? SideState.Closing : SideState.Connected);
+        }
+    }
+
+    public bool AskToLetGo(DeviceType type, ushort domain, uint id)
+    {
+        lock (machine.Lock)
+        {
+            _ = Query(domain, type, id);
+            _leaving.Add((domain, type, id));
+            Settle(domain);
+            return true;
+        }
+    }
+
+    public void TellOfPage(ushort domain) => _ = Query(domain, DeviceType.Sysctl, 0);
 
     public VifSettings QueryVif(ushort domain, uint id) => Query(domain, DeviceType.Vif, id).Vif;
 
@@ -117,6 +140,21 @@ internal sealed class SimulatedNoxs(SimulatedMachine machine) : INoxsBackend
             if (type == DeviceType.Console) guest.HasConsole = true;
             else (device.Grant, device.Port) = (_next, _next++);
         }
+    }
+
+    private bool Remove((uint Domain, DeviceType Type, uint Id) device)
+    {
+        _inUse.Remove(device);
+        _leaving.Remove(device);
+        return _devices.Remove(device);
+    }
+
+    /// <summary>A guest that runs and listens takes its devices, and lets go of them unless it has no time.</summary>
+    private void Settle(uint domain)
+    {
+        if (machine.Find(domain) is not { Listens: true, State: DomainState.Running or DomainState.Blocked } guest) return;
+        _inUse.UnionWith(_devices.Keys.Where(device => device.Domain == domain && device.Type is DeviceType.Vif or DeviceType.Vbd && !_leaving.Contains(device)));
+        if (guest.State == DomainState.Blocked) foreach (var device in _leaving.Where(device => device.Domain == domain).ToList()) Remove(device);
     }
 
     private DeviceSettings Query(uint domain, DeviceType type, uint id)

@@ -37,6 +37,14 @@ internal abstract unsafe class ControlledDevice : GuestDevice
 
     public override SideState State => _state;
 
+    /// <summary>Whether the guest was asked to let go of it: once it has, there is nothing more to it.</summary>
+    public bool IsLeaving { get; private set; }
+
+    /// <summary>Called when a guest has let go of a device that it was asked to.</summary>
+    public Action? Left { get; set; }
+
+    public bool HasLeft => IsLeaving && _state == SideState.Closed;
+
     protected uint Port => _port;
 
     protected void* Control => (void*)_page.Address;
@@ -54,10 +62,20 @@ internal abstract unsafe class ControlledDevice : GuestDevice
     }
 
     /// <summary>Goes on where an earlier daemon was: a guest that was connected stays so, and is not told.</summary>
-    public void GoOn()
+    /// <param name="isLeaving">Whether that one had asked it to let go.</param>
+    public void GoOn(bool isLeaving = false)
     {
+        IsLeaving = isLeaving;
         Worker.Listen(_port, this);
         Look();
+    }
+
+    /// <summary>Asks the guest to let go. It may take its time, in which it has what it had; one that has nothing is done with.</summary>
+    public void AskToLetGo()
+    {
+        IsLeaving = true;
+        Changed?.Invoke();
+        Announce(_state is SideState.Connected or SideState.Closing ? SideState.Closing : SideState.Closed);
     }
 
     public override void OnPort(uint port)
@@ -65,7 +83,7 @@ internal abstract unsafe class ControlledDevice : GuestDevice
         if (port == _port) Look();
     }
 
-    public override DeviceRecord Record() => new(Type, Id, _page.Index, _page.Grant, _port);
+    public override DeviceRecord Record() => new(Type, Id, _page.Index, _page.Grant, _port) { IsLeaving = IsLeaving };
 
     public override void Remove()
     {
@@ -111,7 +129,7 @@ internal abstract unsafe class ControlledDevice : GuestDevice
                 switch (Connect())
                 {
                     case Connecting.Done:
-                        Announce(SideState.Connected);
+                        Announce(IsLeaving ? SideState.Closing : SideState.Connected);
                         break;
                     case Connecting.Refused:
                         Break();
@@ -135,7 +153,7 @@ internal abstract unsafe class ControlledDevice : GuestDevice
                 Disconnect();
                 Reset();
                 Fill();
-                Announce(SideState.InitialisingWait);
+                Announce(IsLeaving ? SideState.Closed : SideState.InitialisingWait);
                 break;
         }
     }
@@ -195,5 +213,6 @@ internal abstract unsafe class ControlledDevice : GuestDevice
         _state = state;
         Volatile.Write(ref *(int*)&Header->Backend, (int)state);
         Tell();
+        if (HasLeft) Left?.Invoke();
     }
 }

@@ -11,6 +11,8 @@ internal sealed record DeviceRecord(DeviceType Type, uint Id, ulong Page, uint G
 {
     private const int Words = 11;
 
+    private const string End = ".", EndOfLeaving = "leaving."; // a line that is cut off has neither
+
     /// <summary>The guest's ports that are bound besides, and to what: of an interface its rings', of a console its own.</summary>
     public PortPair First { get; init; }
 
@@ -19,15 +21,18 @@ internal sealed record DeviceRecord(DeviceType Type, uint Id, ulong Page, uint G
     /// <summary>What it was made with, as it came.</summary>
     public byte[] Settings { get; init; } = [];
 
+    /// <summary>Whether its guest was asked to let go of it.</summary>
+    public bool IsLeaving { get; init; }
+
     public string Write() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Type} {Id} {Page} {Grant} {Port} {First.Guest} {First.Local} {Second.Guest} {Second.Local} {Convert.ToHexString(Settings)} .");
+        $"{Type} {Id} {Page} {Grant} {Port} {First.Guest} {First.Local} {Second.Guest} {Second.Local} {Convert.ToHexString(Settings)} {(IsLeaving ? EndOfLeaving : End)}");
 
     /// <summary>Null where that is no record.</summary>
     public static DeviceRecord? Read(string line)
     {
         var words = line.Split(' ');
-        if (words.Length != Words || words[^1] != "." || !Enum.TryParse<DeviceType>(words[0], out var type)) return null;
+        if (words.Length != Words || words[^1] is not (End or EndOfLeaving) || !Enum.TryParse<DeviceType>(words[0], out var type)) return null;
         var numbers = new ulong[8];
         for (var i = 0; i < numbers.Length; i++)
         {
@@ -41,6 +46,7 @@ internal sealed record DeviceRecord(DeviceType Type, uint Id, ulong Page, uint G
                 First = new PortPair((uint)numbers[4], (uint)numbers[5]),
                 Second = new PortPair((uint)numbers[6], (uint)numbers[7]),
                 Settings = Convert.FromHexString(words[9]),
+                IsLeaving = words[^1] == EndOfLeaving,
             };
         }
         catch (FormatException)

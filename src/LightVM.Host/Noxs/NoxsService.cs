@@ -55,6 +55,8 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
                 NoxsCalls.States when argument.Length == Unsafe.SizeOf<StatesArgument>() => States(ref MemoryMarshal.AsRef<StatesArgument>(argument)),
                 NoxsCalls.Query when argument.Length == Unsafe.SizeOf<QueryArgument>() => Query(ref MemoryMarshal.AsRef<QueryArgument>(argument)),
                 NoxsCalls.Withdraw when argument.Length == Unsafe.SizeOf<CloseArgument>() => Withdraw(in MemoryMarshal.AsRef<CloseArgument>(argument)),
+                NoxsCalls.AskToLetGo when argument.Length == Unsafe.SizeOf<DestroyArgument>() => AskToLetGo(in MemoryMarshal.AsRef<DestroyArgument>(argument)),
+                NoxsCalls.TellOfPage when argument.Length == Unsafe.SizeOf<CloseArgument>() => TellOfPage(in MemoryMarshal.AsRef<CloseArgument>(argument)),
                 NoxsCalls.GuestClose when argument.Length == Unsafe.SizeOf<CloseArgument>() => Close(in MemoryMarshal.AsRef<CloseArgument>(argument)),
                 _ => ErrnoText.ENOTTY,
             };
@@ -113,13 +115,13 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
                     case DeviceType.Vif when record.Settings.Length == Unsafe.SizeOf<VifSettings>() && adopt(record) is { } page:
                         var vif = new VifDevice(worker, domain, record.Id, log, page, record.Port, MemoryMarshal.Read<VifSettings>(record.Settings), host.FramesOf(worker));
                         vif.Adopt(record.First, record.Second);
-                        vif.GoOn();
+                        vif.GoOn(record.IsLeaving);
                         device = vif;
                         break;
                     case DeviceType.Vbd when VbdNote.TryRead(record.Settings, out var settings, out var identity, out var path) && adopt(record) is { } page:
                         var vbd = new VbdDevice(worker, domain, record.Id, log, page, record.Port, settings, Reopen(record.Id, domain, settings, identity, path), host.DiskThreads, host.BuffersOf(worker));
                         vbd.Adopt(record.First);
-                        vbd.GoOn();
+                        vbd.GoOn(record.IsLeaving);
                         device = vbd;
                         break;
                     default:
@@ -127,7 +129,8 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
                 }
 
                 Add(guest, device);
-                if (device is VifDevice another) MakeInterface(guest, another);
+                if (device is ControlledDevice { HasLeft: true }) RemoveLater(guest, device);
+                else if (device is VifDevice another) MakeInterface(guest, another);
             }
 
             return true;
@@ -313,7 +316,8 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
     {
         guest.Devices.Add(device);
         if (_guests.TryAdd(guest.Domain, guest) && _guests.Count == 1) Begun?.Invoke();
-        if (device is SysctlDevice sysctl) sysctl.Left = () => Suspected?.Invoke();
+        if (device is SysctlDevice sysctl) sysctl.Ending = () => Suspected?.Invoke();
+        if (device is ControlledDevice controlled) controlled.Left = () => RemoveLater(guest, device);
         device.Changed = () => Note(guest);
         device.Needed = () => Awaken(guest);
     }
@@ -345,6 +349,42 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
             Remove(guest, device);
             return 0;
         }
+    }
+
+    private int AskToLetGo(in DestroyArgument argument)
+    {
+        if (argument.Backend != 0 || !IsDomain(argument.Frontend) || argument.Type is not (DeviceType.Vif or DeviceType.Vbd)) return ErrnoText.EINVAL;
+        lock (_lock)
+        {
+            if (!_guests.TryGetValue(argument.Frontend, out var guest) || guest.Find(argument.Type, argument.Id) is not ControlledDevice device) return ErrnoText.ENOENT;
+            lock (guest.Worker.Lock) device.AskToLetGo();
+            return 0;
+        }
+    }
+
+    private int TellOfPage(in CloseArgument argument)
+    {
+        if (!IsDomain(argument.Domain)) return ErrnoText.EINVAL;
+        lock (_lock)
+        {
+            if (!_guests.TryGetValue(argument.Domain, out var guest) || guest.Find(DeviceType.Sysctl, 0) is not SysctlDevice sysctl) return ErrnoText.ENOENT;
+            lock (guest.Worker.Lock) sysctl.TellOfPage();
+            host.Hurry(guest.Domain);
+            return 0;
+        }
+    }
+
+    /// <summary>Removes a device that its guest has let go of, when whoever tells of that is done with it.</summary>
+    private void RemoveLater(NoxsGuest guest, GuestDevice device)
+    {
+        host.Later(guest.Domain, () =>
+        {
+            lock (_lock)
+            {
+                if (guest.Devices.Contains(device)) Remove(guest, device);
+            }
+        });
+        host.Hurry(guest.Domain);
     }
 
     private int DestroyAll(in DestroyAllArgument argument)

@@ -12,7 +12,7 @@ internal sealed unsafe class SysctlDevice(IWorker worker, ushort domain, DaemonL
     public override DeviceType Type => DeviceType.Sysctl;
 
     /// <summary>Called when the guest was asked, has answered, or takes leave: it may be about to end.</summary>
-    public Action? Left { get; set; }
+    public Action? Ending { get; set; }
 
     private SysctlPage* Page => (SysctlPage*)Control;
 
@@ -27,7 +27,7 @@ internal sealed unsafe class SysctlDevice(IWorker worker, ushort domain, DaemonL
         }));
         _asked = true;
         Tell();
-        Left?.Invoke();
+        Ending?.Invoke();
     }
 
     /// <summary>Takes a request back; false where the guest has seen it, or there is none.</summary>
@@ -36,8 +36,11 @@ internal sealed unsafe class SysctlDevice(IWorker worker, ushort domain, DaemonL
     public override void OnPort(uint port)
     {
         base.OnPort(port);
-        if (_asked) Left?.Invoke();
+        if (_asked) Ending?.Invoke();
     }
+
+    /// <summary>Has the guest look at its device page.</summary>
+    public void TellOfPage() => Tell();
 
     protected override void Fill()
     {
@@ -49,7 +52,7 @@ internal sealed unsafe class SysctlDevice(IWorker worker, ushort domain, DaemonL
         return Connecting.Done;
     }
 
-    protected override void Disconnect() => Left?.Invoke();
+    protected override void Disconnect() => Ending?.Invoke();
 
     /// <summary>A request that was answered is none any more: the guest may go on after it, as after a suspension.</summary>
     protected override void Reset() => Volatile.Write(ref *(byte*)&Page->Request, 0);

@@ -34,6 +34,9 @@ internal sealed unsafe class VifDevice : ControlledDevice
 
     public override DeviceType Type => DeviceType.Vif;
 
+    /// <summary>Initialising until it has its end at the host, which the guest need not know.</summary>
+    public override SideState State => base.State == SideState.InitialisingWait && _tap is null ? SideState.Initialising : base.State;
+
     public ref readonly VifSettings Settings => ref _settings;
 
     /// <summary>What the host calls it, as it does with any interface of a guest.</summary>

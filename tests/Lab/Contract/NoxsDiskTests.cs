@@ -27,7 +27,7 @@ public abstract class NoxsDiskTestsBase(XenContractHost contract) : DeviceTests(
         GC.SuppressFinalize(this);
     }
 
-    private protected Domain Start(string what, DiskConfig disk, GuestType type = GuestType.PV, DeviceMethod method = DeviceMethod.Noxs, string name = "noxs-disk") => Noxs.CreateDomain(
+    private protected Domain Start(string what, DiskConfig? disk, GuestType type = GuestType.PV, DeviceMethod method = DeviceMethod.Noxs, string name = "noxs-disk") => Noxs.CreateDomain(
         DomainConfig.From(new DomainConfigDraft
         {
             Name = name,
@@ -36,7 +36,7 @@ public abstract class NoxsDiskTestsBase(XenContractHost contract) : DeviceTests(
             MemoryMiB = GuestImages.MemoryMiB,
             VcpuCount = 1,
             Type = type,
-            Vbds = [disk],
+            Vbds = disk is null ? [] : [disk],
             DeviceMethod = method,
             OnPoweroff = LifecycleAction.Destroy,
         }),
@@ -203,6 +203,46 @@ public sealed class NoxsDiskTests(XenContractHost contract, RunningNoxsDaemon da
         Says(domain, "the disk is away");
         Assert.Empty(Noxs.Devices.ListDisks(domain));
         using (var free = File.Open(image, FileMode.Open, FileAccess.ReadWrite, FileShare.None)) Assert.True(free.CanWrite); // nobody has it locked
+        Noxs.DestroyDomain(domain.Key);
+    }
+
+    [Theory]
+    [InlineData(GuestType.PV)]
+    [InlineData(GuestType.PVH)]
+    public void A_disk_that_comes_while_the_guest_runs_is_filled_and_goes(GuestType type)
+    {
+        var image = Image("noxs.img", Mebibytes);
+        var domain = Start("do=fill seed=31", null, type);
+        Says(domain, "hello from");
+        var disk = Noxs.Devices.AddDisk(domain.Key, FileDisk(image, "xvdb"), cancellation: Cancellation);
+        Assert.Equal((image, Xvdb), (disk.Target, disk.DeviceId));
+        Says(domain, Filled);
+        Assert.Equal(DeviceState.Connected, Assert.Single(Noxs.Devices.ListDisks(domain)).State);
+        Noxs.Devices.RemoveDisk(domain.Key, Xvdb, cancellation: Cancellation);
+        Says(domain, "the disk is away");
+        Noxs.DestroyDomain(domain.Key);
+        Do("do=check seed=31", Checked, FileDisk(image), type);
+    }
+
+    [Fact]
+    public void A_disk_that_comes_while_the_guest_runs_is_there_after_a_save_and_guests_at_work_let_go_of_it()
+    {
+        var (disk, saved) = (Image("noxs.img", Mebibytes), Image("noxs-attached.lightvm"));
+        var domain = Start("do=count every=10", null);
+        Noxs.Devices.AddDisk(domain.Key, FileDisk(disk), cancellation: Cancellation);
+        Says(domain, "count 20$");
+        Noxs.Images.Save(domain.Key, saved, new SaveOptions { Overwrite = true }, Cancellation);
+        domain = Noxs.Images.Restore(saved, cancellation: Cancellation);
+        for (var round = 0; round < 5; round++)
+        {
+            var counted = Last(domain);
+            GuestTests.AssertEventually(() => Last(domain) >= counted + 20, () => $"it stands still at {Last(domain)}; {Daemon.Log}");
+            Noxs.Devices.RemoveDisk(domain.Key, Xvda, cancellation: Cancellation);
+            using (var free = File.Open(disk, FileMode.Open, FileAccess.ReadWrite, FileShare.None)) Assert.True(free.CanWrite); // nobody has it locked
+            Noxs.Devices.AddDisk(domain.Key, FileDisk(disk), cancellation: Cancellation); // what it was about to do it does then
+        }
+
+        Assert.DoesNotContain("wrong", Written(domain), StringComparison.Ordinal);
         Noxs.DestroyDomain(domain.Key);
     }
 

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
 using LightVM.Configuration;
+using LightVM.Devices;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hosts;
@@ -109,6 +110,62 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
         using var connection = GuestService.Connect(Address, EchoPort);
 
         GuestService.AssertEchoesMuch(connection, $"vif{domain.Id}.0");
+        Destroy(domain);
+    }
+
+    [Theory]
+    [InlineData(GuestType.PV)]
+    [InlineData(GuestType.PVH)]
+    public void An_interface_that_comes_while_the_guest_runs_serves_and_goes_and_is_there_after_a_save(GuestType type)
+    {
+        var domain = Start("daytime", type, vifs: 0);
+        Says(domain, $"hello from a {type} guest");
+        var adapter = _host.Devices.AddNetworkAdapter(domain.Key, Vif(), cancellation: Cancellation);
+        AssertTellsTime();
+        Assert.Equal(DeviceState.Connected, Assert.Single(_host.Devices.ListNetworkAdapters(domain)).State);
+
+        var image = Image("noxs-attached.lightvm");
+        _host.Images.Save(domain.Key, image, new SaveOptions { KeepRunning = true, Overwrite = true }, Cancellation);
+        AssertTellsTime();
+        _host.Images.Save(domain.Key, image, new SaveOptions { Overwrite = true }, Cancellation);
+        domain = _host.Images.Restore(image, cancellation: Cancellation);
+        AssertTellsTime();
+        Assert.Equal(adapter.MacAddress, Assert.Single(_host.Devices.ListNetworkAdapters(domain)).MacAddress);
+
+        // It goes and comes, more often than the guest has memory for rings that were not given back.
+        for (var round = 0; round < 8; round++)
+        {
+            _host.Devices.RemoveNetworkAdapter(domain.Key, 0, cancellation: Cancellation);
+            GuestTests.AssertEventually(() => !Directory.Exists($"/sys/class/net/vif{domain.Id}.0"), () => $"the interface is left; {Noxs.Log}");
+            Assert.Equal(adapter.MacAddress, _host.Devices.AddNetworkAdapter(domain.Key, Vif(), cancellation: Cancellation).MacAddress);
+            AssertTellsTime();
+        }
+
+        domain = _host.Lifecycle.Restart(domain.Key, Patience, cancellation: Cancellation);
+        AssertTellsTime();
+        Destroy(domain);
+    }
+
+    [Fact]
+    public void A_daemon_that_is_killed_has_the_next_one_find_what_came_while_guests_ran()
+    {
+        var domain = Start("template", GuestType.PV, vifs: 0);
+        _host.Devices.AddNetworkAdapter(domain.Key, Vif(), cancellation: Cancellation);
+        using var connection = GuestService.Connect(Address, EchoPort);
+        AssertEchoes(connection, "before");
+        _host.Devices.AddNetworkAdapter(domain.Key, Vif(OtherBridge), cancellation: Cancellation);
+        Noxs.KillAndStart();
+        AssertEchoes(connection, "after");
+        Assert.Equal([0, 1], _host.Devices.ListNetworkAdapters(domain).Select(adapter => adapter.DeviceId));
+
+        // What the guest was asked for by the one, the next one sees to.
+        _host.PauseDomain(domain.Key);
+        Assert.Equal(ErrorIds.DeviceBusy, Assert.Throws<LvmException>(() => _host.Devices.RemoveNetworkAdapter(domain.Key, 0, patience: TimeSpan.FromSeconds(1), cancellation: Cancellation)).ErrorId);
+        Noxs.KillAndStart();
+        Assert.Equal([0, 1], _host.Devices.ListNetworkAdapters(domain).Select(adapter => adapter.DeviceId));
+        _host.UnpauseDomain(domain.Key);
+        GuestTests.AssertEventually(() => _host.Devices.ListNetworkAdapters(domain) is [{ DeviceId: 1 }], () => $"the interface stays; {Noxs.Log}");
+        GuestTests.AssertEventually(() => !Directory.Exists($"/sys/class/net/vif{domain.Id}.0"), () => $"the interface is left; {Noxs.Log}");
         Destroy(domain);
     }
 

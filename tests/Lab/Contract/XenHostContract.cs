@@ -1,4 +1,5 @@
 using LightVM.Contract;
+using LightVM.Domains;
 using LightVM.Hosts;
 using LightVM.Xen;
 
@@ -25,6 +26,30 @@ public sealed class XenSaveContract(XenContractHost host) : SaveContract(host), 
 public sealed class XenPoolContract(XenContractHost host) : PoolContract(host), IClassFixture<XenContractHost>
 {
     protected override LvmHost OpenOther() => LvmHost.OpenXen();
+}
+
+/// <summary>The contract of devices without a store, kept by a real Xen and the noxs daemon, with a guest that has a network.</summary>
+public sealed class XenNoxsDeviceContract : NoxsDeviceContract, IClassFixture<XenContractHost>, IClassFixture<RunningNoxsDaemon>
+{
+    private readonly XenContractHost _contract;
+    private readonly string _before;
+
+    public XenNoxsDeviceContract(XenContractHost contract, RunningNoxsDaemon daemon)
+        : base(LvmHost.OpenXen(), new GuestImages([Path.Combine(Dom0.Build, "guests")]).Find("daytime"))
+    {
+        _contract = contract;
+        _before = contract.DescribeTraces();
+        Daemon = daemon;
+    }
+
+    public RunningNoxsDaemon Daemon { get; }
+
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        var now = "";
+        GuestTests.AssertEventually(() => (now = _contract.DescribeTraces()) == _before, () => $"left behind; before:\n{_before}\nafter:\n{now}\nthe daemon:\n{Daemon.Log}");
+    }
 }
 
 public sealed class XenContractHost : ContractHost

@@ -42,6 +42,9 @@ public sealed class SimulatedLifecycleContract() : LifecycleContract(new Simulat
     }
 }
 
+/// <summary>The contract of devices without a store, kept by the simulated host.</summary>
+public sealed class SimulatedNoxsDeviceContract() : NoxsDeviceContract(LvmHost.OpenSimulated(), SimulatedKernel.Path);
+
 internal sealed class SimulatedContractHost : ContractHost
 {
     private readonly SimulatedMachine _machine;

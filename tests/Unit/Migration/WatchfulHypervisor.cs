@@ -11,6 +11,9 @@ internal sealed class WatchfulHypervisor(SimulatedMachine machine) : IHypervisor
 
     public Action<uint> BeforeRun { get; set; } = _ => { };
 
+    /// <summary>Called with a page before it is written.</summary>
+    public Action<byte[]> BeforePage { get; set; } = _ => { };
+
     public string Version { get; set; } = "4.17.7";
 
     public Func<IReadOnlyList<CpuidLeaf>, IReadOnlyList<CpuidLeaf>> Cpu { get; set; } = leaves => leaves;
@@ -39,7 +42,11 @@ internal sealed class WatchfulHypervisor(SimulatedMachine machine) : IHypervisor
 
     public IDomainImage AdoptMemory(uint id, in DomainShape shape, long heldKiB, IReadOnlyList<FrameRun> frames, long memoryKiB, in GuestPorts ports) => _inner.AdoptMemory(id, shape, heldKiB, frames, memoryKiB, ports);
 
-    public void WritePage(uint id, ulong frame, ReadOnlySpan<byte> page) => _inner.WritePage(id, frame, page);
+    public void WritePage(uint id, ulong frame, ReadOnlySpan<byte> page)
+    {
+        BeforePage(page.ToArray());
+        _inner.WritePage(id, frame, page);
+    }
 
     public void SaveDomain(uint id, SafeFileHandle stream, ISaveControl control, CancellationToken cancellation) => _inner.SaveDomain(id, stream, control, cancellation);
 

@@ -81,7 +81,7 @@ public sealed class CuseTests : IDisposable
     {
         var random = new Random(1);
         uint[] opcodes = [4096, 14, 15, 18, 25, 36, 39, 39, 39, 40, 99999];
-        uint[] calls = [NoxsCalls.Create, NoxsCalls.Destroy, NoxsCalls.List, NoxsCalls.Query, NoxsCalls.GuestClose, 0, uint.MaxValue];
+        uint[] calls = [NoxsCalls.Create, NoxsCalls.Destroy, NoxsCalls.List, NoxsCalls.Query, NoxsCalls.GuestClose, NoxsCalls.TellOfPage, NoxsCalls.AskToLetGo, 0, uint.MaxValue];
         for (var i = 0; i < 20000; i++)
         {
             var body = new byte[random.Next(200)];
@@ -103,7 +103,7 @@ public sealed class CuseTests : IDisposable
     {
         using var machine = new MemoryMachine();
         var random = new Random(2);
-        uint[] calls = [NoxsCalls.Create, NoxsCalls.Destroy, NoxsCalls.List, NoxsCalls.Query, NoxsCalls.GuestClose];
+        uint[] calls = [NoxsCalls.Create, NoxsCalls.Destroy, NoxsCalls.List, NoxsCalls.Query, NoxsCalls.GuestClose, NoxsCalls.TellOfPage, NoxsCalls.AskToLetGo];
         uint[] values = [0, 1, 2, 3, 4, 7, 8, 31, 32, 255, 256, 0x7fef, 0x7ff0, 0xffff, 0x70000, 0x80000, uint.MaxValue];
         for (var i = 0; i < 20000; i++)
         {

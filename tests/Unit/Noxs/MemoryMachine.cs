@@ -17,6 +17,7 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
     private readonly Dictionary<ulong, (int File, IEventTarget Target, bool Wanted)> _watches = [];
     private readonly List<IEventTarget> _again = [];
     private readonly List<IntPtr> _allocated = [];
+    private readonly Queue<Action> _held = new();
     private uint _nextPort = 1;
     private ulong _nextWatch = 2;
 
@@ -62,6 +63,9 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
     public Dictionary<ushort, IReadOnlyList<DeviceRecord>> Notes { get; } = [];
 
     public bool FailsInterfaces { get; set; }
+
+    /// <summary>Whether interfaces wait to be made.</summary>
+    public bool HoldsInterfaces { get; set; }
 
     /// <summary>Disks of the host, by the minor numbers of devices that do not exist otherwise.</summary>
     public Dictionary<uint, MemoryDisk> Disks { get; } = [];
@@ -241,8 +245,21 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
 
     public void MakeInterface(ushort domain, string name, string? bridge, Action<ITap> done, Action<LvmException> failed)
     {
-        if (FailsInterfaces) failed(new LvmException(ErrorIds.DeviceFailure, "no more interfaces"));
-        else done(Taps[name] = new MemoryTap(1000 + Taps.Count));
+        if (HoldsInterfaces) _held.Enqueue(Make);
+        else Make();
+
+        void Make()
+        {
+            if (FailsInterfaces) failed(new LvmException(ErrorIds.DeviceFailure, "no more interfaces"));
+            else done(Taps[name] = new MemoryTap(1000 + Taps.Count));
+        }
+    }
+
+    /// <summary>Makes the interfaces that were held back.</summary>
+    public void MakeHeld()
+    {
+        HoldsInterfaces = false;
+        while (_held.TryDequeue(out var make)) make();
     }
 
     public void RemoveInterface(ushort domain, string name) => Taps.Remove(name);

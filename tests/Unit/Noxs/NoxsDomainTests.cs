@@ -6,6 +6,7 @@ using LightVM.Hosts;
 using LightVM.Hypervisor;
 using LightVM.Noxs;
 using LightVM.Simulation;
+using LightVM.Unit.Migration;
 
 namespace LightVM.Unit.Noxs;
 
@@ -16,11 +17,14 @@ public sealed class NoxsDomainTests : IDisposable
     private readonly SimulatedMachine _machine = new(new SimulatedHostOptions { HasStore = false });
     private readonly SimulatedHypervisor _hypervisor;
     private readonly LvmHost _host;
+    private readonly WatchfulHypervisor _pages;
+    private FailingBackend _backend = null!;
 
     public NoxsDomainTests()
     {
         _hypervisor = new SimulatedHypervisor(_machine);
-        var (directory, bus) = SimulatedNoxs.AddTo(_machine, _hypervisor);
+        _pages = new WatchfulHypervisor(_machine);
+        var (directory, bus) = SimulatedNoxs.AddTo(_machine, _pages, inner => _backend = new FailingBackend(inner));
         _host = new LvmHost(_hypervisor, directory, bus);
         File.WriteAllBytes(Kernel, SimulatedKernel.Create());
     }
@@ -127,10 +131,93 @@ public sealed class NoxsDomainTests : IDisposable
     }
 
     [Fact]
-    public void No_more_devices_are_attached_to_one_that_runs()
+    public void What_is_in_its_page_keeps_its_place_whatever_comes_and_goes()
     {
-        var domain = Create("one");
-        Assert.Equal(ErrorIds.DeviceUnsupported, Assert.Throws<LvmException>(() => _host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, "xenbr0"), cancellation: Cancellation)).ErrorId);
+        var domain = Create("one", draft => draft.Vifs = [new NetworkConfig(null, null, "xenbr0"), new NetworkConfig(null, null, "xenbr1")]);
+        var before = Entries();
+        _host.Devices.RemoveNetworkAdapter(domain.Key, 0, cancellation: Cancellation);
+        Assert.Equal([before[0], default, before[2]], Entries());
+        _host.Devices.AddDisk(domain.Key, new DiskConfig("/simulated/disk", DiskType.Phy, "xvda", DiskAccess.ReadWrite), cancellation: Cancellation);
+        _host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, "xenbr0"), cancellation: Cancellation);
+        var after = Entries();
+        Assert.Equal([EntryType.Sysctl, EntryType.Vbd, EntryType.Vif, EntryType.Vif], after.Select(entry => entry.Type));
+        Assert.Equal((before[0], before[2]), (after[0], after[2]));
+        Assert.Equal(4, after.Select(entry => entry.Port).Distinct().Count());
+
+        // What comes and goes in the same place is never the same, even if its grant and its port are.
+        var serials = new List<ushort> { after[3].Serial };
+        for (var round = 0; round < 3; round++)
+        {
+            _host.Devices.RemoveNetworkAdapter(domain.Key, 0, cancellation: Cancellation);
+            _host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, "xenbr0"), cancellation: Cancellation);
+            serials.Add(Entries()[3].Serial);
+        }
+
+        Assert.Equal(4, serials.Distinct().Count());
+
+        DeviceEntry[] Entries()
+        {
+            var page = MemoryMarshal.Read<DevicePage>(_machine.Find(domain.Id)!.DevicePage);
+            return [.. Enumerable.Range(0, (int)page.Count).Select(i => page.Entries[i])];
+        }
+    }
+
+    [Fact]
+    public void A_guest_that_looks_at_its_page_while_it_changes_sees_no_half_of_an_entry()
+    {
+        var domain = Create("one", draft => draft.Vifs = [new NetworkConfig(null, null, "xenbr0")]);
+        var seen = new List<DevicePage>();
+        _pages.BeforePage = page => seen.Add(MemoryMarshal.Read<DevicePage>(page));
+        _host.Devices.RemoveNetworkAdapter(domain.Key, 0, cancellation: Cancellation);
+        _host.Devices.AddDisk(domain.Key, new DiskConfig("/simulated/disk", DiskType.Phy, "xvda", DiskAccess.ReadWrite), cancellation: Cancellation);
+        _host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, null, "xenbr0"), cancellation: Cancellation);
+        Assert.NotEmpty(seen);
+        for (var i = 1; i < seen.Count; i++)
+        {
+            for (var place = 0; place < (int)seen[i].Count; place++)
+            {
+                // What has a type before and after is the same in all else, and what gets one or loses it changes in nothing else.
+                DeviceEntry before = seen[i - 1].Entries[place], after = seen[i].Entries[place];
+                if (before.Type != EntryType.None || after.Type != EntryType.None) Assert.Equal(before with { Type = after.Type }, after);
+                Assert.True(before.Type == after.Type || before.Type == EntryType.None || after.Type == EntryType.None);
+            }
+        }
+    }
+
+    [Fact]
+    public void A_device_that_cannot_be_attached_is_undone_wherever_it_fails()
+    {
+        var domain = Create("one", draft => draft.Vifs = [new NetworkConfig(null, null, "xenbr0")]);
+        var page = _machine.Find(domain.Id)!.DevicePage!.ToArray();
+        foreach (var failing in (string[])["create", "tell", "page 1", "page 2", "page 3"])
+        {
+            Fail(failing);
+            var error = Assert.Throws<LvmException>(() => _host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, "00:16:3e:00:00:0b", "xenbr0"), cancellation: Cancellation));
+            Fail(null);
+            Assert.Equal((ErrorIds.NoxsFailure, null), (error.ErrorId, error.LeftBehind));
+            Assert.Equal(page, _machine.Find(domain.Id)!.DevicePage);
+            Assert.Equal([0u], _backend.List(DeviceType.Vif, (ushort)domain.Id));
+            Assert.Equal(0, Assert.Single(_host.Devices.ListNetworkAdapters([domain])).DeviceId);
+            _host.DestroyDomain(Create("two", draft => draft.Vifs = [new NetworkConfig(null, "00:16:3e:00:00:0b", "xenbr0")]).Key); // its address is free
+        }
+
+        Assert.Equal(1, _host.Devices.AddNetworkAdapter(domain.Key, new NetworkConfig(null, "00:16:3e:00:00:0b", "xenbr0"), cancellation: Cancellation).DeviceId);
+
+        void Fail(string? at)
+        {
+            var pages = 0;
+            _backend.Failing = at;
+            _pages.BeforePage = _ => FailingBackend.FailAt($"page {++pages}", at);
+        }
+    }
+
+    [Fact]
+    public void A_device_that_went_with_a_daemon_can_be_removed()
+    {
+        var domain = Create("one", draft => draft.Vifs = [new NetworkConfig(null, null, "xenbr0")]);
+        _backend.Destroy(DeviceType.Vif, (ushort)domain.Id, 0);
+        _host.Devices.RemoveNetworkAdapter(domain.Key, 0, cancellation: Cancellation);
+        Assert.Empty(_host.Devices.ListNetworkAdapters([domain]));
     }
 
     [Fact]
@@ -167,6 +254,49 @@ public sealed class NoxsDomainTests : IDisposable
         return image;
 
         static byte[] Padded(string text) => [.. System.Text.Encoding.ASCII.GetBytes(text), .. new byte[(4 - (text.Length % 4)) % 4]];
+    }
+
+    /// <summary>A backend that fails where it is told to.</summary>
+    private sealed class FailingBackend(INoxsBackend inner) : INoxsBackend
+    {
+        public string? Failing { get; set; }
+
+        public static void FailAt(string here, string? failing)
+        {
+            if (here == failing) throw new LvmException(ErrorIds.NoxsFailure, "this call was made to fail");
+        }
+
+        public void Create(Span<CreateArgument> devices)
+        {
+            FailAt("create", Failing);
+            inner.Create(devices);
+        }
+
+        public void TellOfPage(ushort domain)
+        {
+            FailAt("tell", Failing);
+            inner.TellOfPage(domain);
+        }
+
+        public void Destroy(DeviceType type, ushort domain, uint id) => inner.Destroy(type, domain, id);
+
+        public void DestroyAll(ushort domain) => inner.DestroyAll(domain);
+
+        public bool AskToLetGo(DeviceType type, ushort domain, uint id) => inner.AskToLetGo(type, domain, id);
+
+        public IReadOnlyList<uint> List(DeviceType type, ushort domain) => inner.List(type, domain);
+
+        public IReadOnlyDictionary<uint, SideState> States(DeviceType type, ushort domain) => inner.States(type, domain);
+
+        public VifSettings QueryVif(ushort domain, uint id) => inner.QueryVif(domain, id);
+
+        public VbdSettings QueryVbd(ushort domain, uint id) => inner.QueryVbd(domain, id);
+
+        public void RequestClose(ushort domain, CloseRequest request) => inner.RequestClose(domain, request);
+
+        public bool WithdrawRequest(ushort domain) => inner.WithdrawRequest(domain);
+
+        public void Dispose() => inner.Dispose();
     }
 
     private Domain Create(string name, Action<DomainConfigDraft>? change = null)

@@ -38,6 +38,27 @@ internal static class ServiceCalls
         return service.Do(NoxsCalls.Destroy, ref argument);
     }
 
+    public static int AskToLetGo(this NoxsService service, DeviceType type, uint id = 0, ushort domain = 7)
+    {
+        var argument = new DestroyArgument { Type = type, Frontend = domain, Id = id };
+        return service.Do(NoxsCalls.AskToLetGo, ref argument);
+    }
+
+    public static int TellOfPage(this NoxsService service, ushort domain = 7)
+    {
+        var argument = new CloseArgument { Domain = domain };
+        return service.Do(NoxsCalls.TellOfPage, ref argument);
+    }
+
+    /// <summary>Of a domain's only device of a type.</summary>
+    public static unsafe SideState StateOf(this NoxsService service, DeviceType type, ushort domain = 7)
+    {
+        var argument = new StatesArgument { Type = type, Frontend = domain };
+        Assert.Equal(0, service.Do(NoxsCalls.States, ref argument));
+        Assert.Equal(1u, argument.Count);
+        return (SideState)argument.States[0];
+    }
+
     public static unsafe uint[] List(this NoxsService service, DeviceType type, ushort domain = 7)
     {
         var argument = new ListArgument { Type = type, Frontend = domain };

@@ -258,6 +258,116 @@ public sealed unsafe class ServiceTests : IDisposable
     }
 
     [Fact]
+    public void A_guest_is_told_that_its_page_has_changed()
+    {
+        Assert.Equal(ErrnoText.ENOENT, Service.TellOfPage());
+        var sysctl = Service.Sysctl();
+        var before = _machine.Notified.GetValueOrDefault(sysctl.Port);
+        Assert.Equal(0, Service.TellOfPage());
+        Assert.Equal(before + 1, _machine.Notified[sysctl.Port]);
+        Assert.Equal(default, ((SysctlPage*)_machine.Shared[sysctl.Grant].Address)->Request); // it is asked nothing
+        Assert.Equal(ErrnoText.ENOENT, Service.TellOfPage(8));
+        Assert.Equal(ErrnoText.EINVAL, Service.TellOfPage(0));
+    }
+
+    [Fact]
+    public void A_guest_that_is_asked_to_let_go_of_a_device_has_it_until_it_does()
+    {
+        Assert.Equal(ErrnoText.ENOENT, Service.AskToLetGo(DeviceType.Vif));
+        Assert.Equal(ErrnoText.EINVAL, Service.AskToLetGo(DeviceType.Sysctl));
+        Service.Sysctl();
+        var guest = new GuestVif(_machine, 7, Service.Vif());
+        guest.Connect();
+
+        Assert.Equal(0, Service.AskToLetGo(DeviceType.Vif));
+        Assert.Equal(SideState.Closing, guest.Backend);
+        Assert.Equal(0, Service.AskToLetGo(DeviceType.Vif)); // once more
+        guest.Send(new byte[60]);
+        _machine.Fire(guest.BackendPort);
+        Assert.Equal([(short)0], guest.TakeSent());
+        Assert.Equal([0u], Service.List(DeviceType.Vif));
+
+        guest.Say(SideState.Closed);
+        Assert.Empty(Service.List(DeviceType.Vif));
+        Assert.Empty(_machine.Taps);
+        Assert.Equal(ErrnoText.ENOENT, Service.Destroy(DeviceType.Vif));
+        Service.Destroy(DeviceType.Sysctl);
+        _machine.AssertEmpty();
+    }
+
+    [Fact]
+    public void A_disk_that_a_guest_lets_go_of_answers_what_is_under_way_first()
+    {
+        _machine.Disks[1] = new MemoryDisk(1, 64);
+        var guest = new GuestVbd(_machine, 7, Service.Vbd(1));
+        guest.Connect();
+        guest.Ask(DiskOperation.Write, 1, 0);
+        _machine.FireOnce(guest.BackendPort);
+        Assert.NotEmpty(_machine.DiskWork);
+
+        Assert.Equal(0, Service.AskToLetGo(DeviceType.Vbd, 51712));
+        guest.Say(SideState.Closed);
+        Assert.Equal([51712u], Service.List(DeviceType.Vbd)); // it waits for its disk
+        _machine.Settle();
+        Assert.Empty(Service.List(DeviceType.Vbd));
+        Assert.Equal([(1ul, DiskOperation.Write, VbdRequest.Okay)], guest.Take());
+        _machine.AssertEmpty();
+    }
+
+    [Fact]
+    public void A_device_that_no_guest_has_taken_is_removed_at_once()
+    {
+        Service.Vif();
+        Assert.Equal(0, Service.AskToLetGo(DeviceType.Vif));
+        _machine.AssertEmpty();
+    }
+
+    [Theory]
+    [InlineData(SideState.Initialising)]
+    [InlineData(SideState.Closed)]
+    public void A_daemon_that_comes_later_knows_what_the_guest_was_asked_for(object says)
+    {
+        var guest = new GuestVif(_machine, 7, Service.Vif());
+        guest.Connect();
+        Service.AskToLetGo(DeviceType.Vif);
+        var record = Assert.Single(_machine.Notes[7]);
+
+        using var next = _machine.Successor();
+        Assert.True(next.Service.Adopt(7, next, record, each => next.Shared[each.Grant]));
+        guest = guest.At(next);
+        Assert.Equal(SideState.Closing, guest.Backend);
+        guest.Say((SideState)says); // it begins anew, or lets go: there is nothing more for it
+        Assert.Empty(next.Service.List(DeviceType.Vif));
+        next.AssertEmpty();
+    }
+
+    [Fact]
+    public void What_a_guest_let_go_of_while_there_was_no_daemon_is_removed_by_the_next()
+    {
+        var guest = new GuestVif(_machine, 7, Service.Vif());
+        guest.Connect();
+        Service.AskToLetGo(DeviceType.Vif);
+        var record = Assert.Single(_machine.Notes[7]);
+        ((ControlHeader*)guest.Control)->Frontend = SideState.Closed;
+
+        using var next = _machine.Successor();
+        Assert.True(next.Service.Adopt(7, next, record, each => next.Shared[each.Grant]));
+        next.AssertEmpty();
+    }
+
+    [Fact]
+    public void An_interface_begins_until_the_host_has_its_end()
+    {
+        _machine.HoldsInterfaces = true;
+        var guest = new GuestVif(_machine, 7, Service.Vif());
+        Assert.Equal(SideState.Initialising, Service.StateOf(DeviceType.Vif));
+        guest.Connect();
+        Assert.Equal((SideState.Initialising, SideState.InitialisingWait), (Service.StateOf(DeviceType.Vif), guest.Backend));
+        _machine.MakeHeld();
+        Assert.Equal(SideState.Connected, Service.StateOf(DeviceType.Vif));
+    }
+
+    [Fact]
     public void Of_each_device_it_is_told_how_far_it_is()
     {
         var place = Service.Vif(2);
@@ -332,6 +442,9 @@ public sealed unsafe class ServiceTests : IDisposable
         var read = DeviceRecord.Read(line)!;
         Assert.Equal(line, read.Write());
         for (var i = 0; i < line.Length; i++) Assert.Null(DeviceRecord.Read(line[..i]));
+        var leaving = (record with { IsLeaving = true }).Write();
+        Assert.Equal((false, true), (read.IsLeaving, DeviceRecord.Read(leaving)!.IsLeaving));
+        for (var i = 0; i < leaving.Length; i++) Assert.Null(DeviceRecord.Read(leaving[..i]));
         Assert.Null(DeviceRecord.Read(line.Replace("Vif", "Wif", StringComparison.Ordinal)));
         Assert.Null(DeviceRecord.Read(line.Replace(" 6 ", " 66666666666 ", StringComparison.Ordinal)));
     }

@@ -81,6 +81,8 @@ public sealed class StructureTests
         Assert.Equal((48, 12, 144, 40, 8), (here["create"], here["destroy"], here["list"], here["query"], here["guest_close"]));
         Assert.Equal((uint[])[0x305000, 0x0c5001, 0x905002, 0x285003, 0x085005], (uint[])[NoxsCalls.Create, NoxsCalls.Destroy, NoxsCalls.List, NoxsCalls.Query, NoxsCalls.GuestClose]);
         Assert.Equal([48, 12, 144, 40, 8], new[] { NoxsCalls.Create, NoxsCalls.Destroy, NoxsCalls.List, NoxsCalls.Query, NoxsCalls.GuestClose }.Select(NoxsCalls.SizeOf));
+        Assert.Equal([8, 12], new[] { NoxsCalls.TellOfPage, NoxsCalls.AskToLetGo }.Select(NoxsCalls.SizeOf));
+        Assert.All((uint[])[NoxsCalls.TellOfPage, NoxsCalls.AskToLetGo], call => Assert.True(NoxsCalls.Has(call)));
         Assert.Equal(8, DevicePage.Tag.Length);
     }
 

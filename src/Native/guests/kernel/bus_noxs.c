@@ -18,6 +18,7 @@ struct device {
     struct mapped control;
     evtchn_port_t port;
     bool connected; // our state says so; never of sysctl
+    struct noxs_entry over; // that the backend has closed: it is none, however long it is listed
 };
 
 static const struct bus_drivers *drivers;
@@ -35,25 +36,29 @@ static const volatile struct noxs_page *device_page(void)
     return devices->version == NOXS_VERSION ? devices : NULL;
 }
 
-// The entry with the smallest id of a type; one of type NOXS_NONE when there is none.
-static struct noxs_entry find(enum noxs_type type)
+static bool is_same(const struct noxs_entry *one, const struct noxs_entry *other)
+{
+    return one->type == other->type && one->id == other->id && one->backend == other->backend &&
+           one->serial == other->serial && one->grant == other->grant && one->port == other->port;
+}
+
+// The entry of a type that we have already, as long as it is listed; else that with the smallest id; one of type NOXS_NONE when there is none.
+static struct noxs_entry find(enum noxs_type type, const struct device *device)
 {
     const volatile struct noxs_page *const page = device_page();
     struct noxs_entry found = {.type = NOXS_NONE};
     const uint32_t count = page ? page->count : 0;
     for (uint32_t i = 0; i < count && i < NOXS_DEVICES; i++) {
-        const struct noxs_entry entry = {page->entries[i].type, page->entries[i].id, page->entries[i].backend, page->entries[i].grant,
-                                         page->entries[i].port};
-        if (entry.type == type && entry.port != 0 && (found.type == NOXS_NONE || entry.id < found.id))
+        const struct noxs_entry entry = {page->entries[i].type, page->entries[i].id, page->entries[i].backend, page->entries[i].serial,
+                                         page->entries[i].grant, page->entries[i].port};
+        if (entry.type != type || is_same(&entry, &device->over))
+            continue;
+        if (is_same(&entry, &device->entry))
+            return entry;
+        if (entry.port != 0 && (found.type == NOXS_NONE || entry.id < found.id))
             found = entry;
     }
     return found;
-}
-
-static bool is_same(const struct noxs_entry *one, const struct noxs_entry *other)
-{
-    return one->type == other->type && one->id == other->id && one->backend == other->backend && one->grant == other->grant &&
-           one->port == other->port;
 }
 
 static volatile struct noxs_header *header_of(const struct device *device)
@@ -231,6 +236,7 @@ static void changed(struct device *device)
         break;
     case XenbusStateClosed:
         disconnect(device);
+        device->over = device->entry;
         break;
     default:
         break;
@@ -249,10 +255,10 @@ static void vbd_changed(void)
 
 // --- the bus ---
 
-// Backends come and go as the page says: after a suspend, and when whoever has them was restarted.
+// Devices come and go as the page says, at any time; after a suspend all of them are others.
 static void look_for(struct device *device, enum noxs_type type, void (*on_change)(void))
 {
-    const struct noxs_entry entry = find(type);
+    const struct noxs_entry entry = find(type, device);
     if (is_same(&entry, &device->entry))
         return;
     if (device != &sysctl)
@@ -294,6 +300,7 @@ static void forget(void)
 {
     sysctl.port = vif.port = vbd.port = 0;
     sysctl.entry.type = vif.entry.type = vbd.entry.type = NOXS_NONE;
+    vif.over.type = vbd.over.type = NOXS_NONE;
     vif.connected = vbd.connected = false;
 }
 

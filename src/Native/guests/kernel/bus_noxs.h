@@ -12,6 +12,7 @@ enum noxs_type { NOXS_NONE, NOXS_SYSCTL, NOXS_VIF, NOXS_VBD };
 struct noxs_entry {
     uint32_t type, id;
     uint16_t backend;
+    uint16_t serial;      // differs from that of the entry that had this place before, which may be the same in all else
     uint32_t grant, port; // the backend's
 };
 
