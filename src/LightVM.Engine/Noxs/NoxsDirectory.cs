@@ -113,7 +113,7 @@ internal sealed class NoxsDirectory(
 
     public void Rename(DomainKey key, string newName)
     {
-        if (noxs.Registry.Find(key) is { } record) noxs.Registry.Save(key.Uuid, record with { Name = newName });
+        if (noxs.Registry.FindNow(key) is { } record) noxs.Registry.Save(key.Uuid, record with { Name = newName });
         else store.Rename(key, newName);
     }
 
@@ -121,7 +121,7 @@ internal sealed class NoxsDirectory(
 
     public void SaveConfig(DomainKey key, DomainConfig config)
     {
-        if (noxs.Registry.Find(key) is { } record) noxs.Registry.Save(key.Uuid, record with { Config = config });
+        if (noxs.Registry.FindNow(key) is { } record) noxs.Registry.Save(key.Uuid, record with { Config = config });
         else store.SaveConfig(key, config);
     }
 

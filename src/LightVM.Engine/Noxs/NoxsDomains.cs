@@ -352,7 +352,7 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
         }
     }
 
-    private NoxsRecord Require(DomainKey domain) => registry.Find(domain) ?? throw new LvmException(ErrorIds.DomainGone, $"nothing is kept of domain {domain}");
+    private NoxsRecord Require(DomainKey domain) => registry.FindNow(domain) ?? throw new LvmException(ErrorIds.DomainGone, $"nothing is kept of domain {domain}");
 
     /// <summary>What remains of it when those are forgotten that were leaving and have left.</summary>
     private NoxsRecord WithoutLeft(DomainKey domain, NoxsRecord record) => record.Leaving is null
