@@ -152,7 +152,7 @@ public abstract class NoxsDeviceContract : IDisposable
     [Fact]
     public void What_cannot_be_is_refused_and_nothing_is_left_of_it()
     {
-        var (image, mac) = (Image("used.img"), "00:16:3e:00:00:0a");
+        var (image, own, mac) = (Image("used.img"), Image("one.img"), "00:16:3e:00:00:0a");
         var other = Create(draft => (draft.Vifs, draft.Vbds) = ([new NetworkConfig(null, mac, Bridge)], [new DiskConfig(image, DiskType.File, "xvda", DiskAccess.ReadWrite)]));
         var domain = Create(draft => draft.Vifs = [new NetworkConfig(null, null, Bridge)]);
         AssertFails(ErrorIds.BridgeNotFound, () => Add(new NetworkConfig(null, null, "no-such-br")));
@@ -160,9 +160,9 @@ public abstract class NoxsDeviceContract : IDisposable
         AssertFails(ErrorIds.DeviceUnsupported, () => Add(new NetworkConfig(null, null, Bridge, Rate: "1MB/s")));
         AssertFails(ErrorIds.DiskNotFound, () => AddDisk("/nowhere/disk.img", "xvda"));
         AssertFails(ErrorIds.DiskInUse, () => AddDisk(image, "xvda"));
-        AddDisk(Image("one.img"), "xvda");
+        AddDisk(own, "xvda");
         AssertFails(ErrorIds.DeviceIdTaken, () => AddDisk(Image("two.img"), "xvda"));
-        AssertFails(ErrorIds.DiskInUse, () => AddDisk(Image("one.img"), "xvdb"));
+        AssertFails(ErrorIds.DiskInUse, () => AddDisk(own, "xvdb"));
         Assert.Equal([0, Xvda], DevicesOf(domain).Select(device => device.Id));
         Host.DestroyDomain(other.Key);
         AddDisk(image, "xvdb"); // nobody holds it
