@@ -23,8 +23,11 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 {
     private const string VmRoot = XenstoreConnection.VmRoot;
 
-    /// <summary>How long a console daemon that runs at all may take to notice a new domain.</summary>
+    /// <summary>How long a console daemon may take to notice a new domain, of which it is not known whether it runs at all.</summary>
     private static readonly TimeSpan ConsoleDaemonPatience = TimeSpan.FromSeconds(2);
+
+    /// <summary>The same where it has noticed another one before: then it is busy.</summary>
+    private static readonly TimeSpan BusyConsoleDaemonPatience = TimeSpan.FromSeconds(30);
 
     /// <summary>How long what may wait is kept back: as long as whoever made a domain of a shell needs the CPU.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(50);
@@ -45,7 +48,8 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     private readonly Dictionary<Guid, string> _unwritten = [];
     private readonly Timer _soon;
 
-    private volatile bool _consoleDaemonAnswers = true;
+    private volatile bool _consoleDaemonAnswered;
+    private volatile bool _consoleDaemonIsGone;
 
     private XenstoreDirectory()
     {
@@ -324,20 +328,30 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     /// <summary>xenconsoled writes the console's pty a little after the domain was introduced, whether or not the domain is still there.</summary>
     public void Settle(DomainKey key)
     {
-        if (!_consoleDaemonAnswers || FindConsole(key) is not null || Store.Read($"/local/domain/{key.Id}/console/port") is null) return;
+        if (_consoleDaemonIsGone) return;
+        if (FindConsole(key) is not null)
+        {
+            _consoleDaemonAnswered = true;
+            return;
+        }
+
+        if (Store.Read($"/local/domain/{key.Id}/console/port") is null) return;
         using var events = XenstoreClient.Open();
         events.Watch(ConsolePath(key), "console");
+        var patience = _consoleDaemonAnswered ? BusyConsoleDaemonPatience : ConsoleDaemonPatience;
         for (var begin = Environment.TickCount64; FindConsole(key) is null;)
         {
-            var left = ConsoleDaemonPatience - TimeSpan.FromMilliseconds(Environment.TickCount64 - begin);
+            var left = patience - TimeSpan.FromMilliseconds(Environment.TickCount64 - begin);
             if (left <= TimeSpan.Zero || !events.WaitForEvent(left))
             {
-                _consoleDaemonAnswers = false; // it does not run: waiting for it once was enough
+                _consoleDaemonIsGone = true; // it does not run: waiting for it once was enough
                 return;
             }
 
             events.TryReadEvent(out _);
         }
+
+        _consoleDaemonAnswered = true;
     }
 
     public IGuestConsole OpenConsole(DomainKey key, Func<bool> exists)
