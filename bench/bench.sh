@@ -34,7 +34,7 @@ main() {
     echo "bench.sh: there is no build in artifacts/; run ./build.sh bench" >&2
     exit 1
   }
-  cp "$artifacts/baseline-build/"{baseline,moved,timed,traffic,joined} "$artifacts/bench/"
+  cp "$artifacts/baseline-build/"{baseline,timed,traffic,joined} "$artifacts/bench/"
   rm -rf "$results"
   mkdir -p "$results"
   measure_here

@@ -30,8 +30,7 @@ internal sealed class MovesSuite(SuiteOptions options, string target)
         var directory = XenstoreDirectory.Open();
         var bus = directory.OpenDeviceBus();
         using var host = new LvmHost(hypervisor, directory, bus);
-        using var wire = new BareWire(options.Moved, target);
-        var variants = new[] { small, smallPvh, largePvh }.Select(files => (Name: $"{files.Type.ToString().ToLowerInvariant()}-{files.MemoryMiB}", Contenders: Contenders(host, files, new BareMove(host, files, wire), new BareLocalMove(host, hypervisor, directory, bus, files)))).ToArray();
+        var variants = new[] { small, smallPvh, largePvh }.Select(files => (Name: $"{files.Type.ToString().ToLowerInvariant()}-{files.MemoryMiB}", Contenders: Contenders(host, files, new BareMove(host, hypervisor, directory, bus, files)))).ToArray();
         try
         {
             foreach (var contender in variants.SelectMany(variant => variant.Contenders)) contender.Create(contender.IsProcess ? 1 : WarmUp, (_, _) => { });
@@ -49,7 +48,7 @@ internal sealed class MovesSuite(SuiteOptions options, string target)
     }
 
     /// <summary>A PV guest cannot be saved while it runs on Debian's Xen: neither xl moves one nor libxc.</summary>
-    private List<IContender> Contenders(LvmHost host, GuestFiles files, params IEnumerable<IContender> bare)
+    private List<IContender> Contenders(LvmHost host, GuestFiles files, BareMove bare)
     {
         var list = new List<IContender>
         {
@@ -57,7 +56,7 @@ internal sealed class MovesSuite(SuiteOptions options, string target)
             new MovedEngineContender(host, files, new MigrationTarget { Host = target, Transport = MigrationTransport.Ssh }),
         };
         if (files.Type == GuestType.PV) return list;
-        list.AddRange(bare);
+        list.Add(bare);
         if (XlContender.Find() is { } xl) list.Add(new MovedXlContender(xl, options.Timed, files, target));
         return list;
     }

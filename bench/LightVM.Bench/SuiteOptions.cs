@@ -24,8 +24,6 @@ internal sealed record SuiteOptions
 
     public string Baseline => Path.Combine(Programs, "baseline");
 
-    public string Moved => Path.Combine(Programs, "moved");
-
     public string Timed => Path.Combine(Programs, "timed");
 
     /// <summary>

@@ -12,8 +12,6 @@ struct saving {
     xc_interface *xc;
     struct xs_handle *store;
     uint32_t domain;
-    int file;
-    void (*settle)(int file);
     double (*now)(void);
     double suspended;
 };
@@ -42,8 +40,6 @@ static int suspend_guest(void *data)
     struct saving *saving = data;
     struct xs_handle *events = watch();
     char path[64];
-    if (saving->settle)
-        saving->settle(saving->file);
     snprintf(path, sizeof path, "/local/domain/%u/control/shutdown", saving->domain);
     if (!xs_write(saving->store, XBT_NULL, path, "suspend", strlen("suspend")))
         return 0;
@@ -63,23 +59,6 @@ int saved_write(xc_interface *xc, struct xs_handle *store, uint32_t domain, int 
     struct saving saving = { .xc = xc, .store = store, .domain = domain, .now = now };
     struct save_callbacks callbacks = { .suspend = suspend_guest, .data = &saving };
     int result = xc_domain_save(xc, file, domain, 0, &callbacks, XC_STREAM_PLAIN, -1);
-    *suspended = saving.suspended;
-    return result;
-}
-
-/* libxc demands one of every guest that is not PV; there is no device model here. */
-static int no_device_model(uint32_t domain, unsigned int enable, void *data)
-{
-    (void)domain, (void)enable, (void)data;
-    return 0;
-}
-
-int saved_write_live(xc_interface *xc, struct xs_handle *store, uint32_t domain, int file, void (*settle)(int file), double (*now)(void),
-                     double *suspended)
-{
-    struct saving saving = { .xc = xc, .store = store, .domain = domain, .file = file, .settle = settle, .now = now };
-    struct save_callbacks callbacks = { .suspend = suspend_guest, .switch_qemu_logdirty = no_device_model, .data = &saving };
-    int result = xc_domain_save(xc, file, domain, XCFLAGS_LIVE, &callbacks, XC_STREAM_PLAIN, -1);
     *suspended = saving.suspended;
     return result;
 }

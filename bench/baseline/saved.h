@@ -11,10 +11,6 @@
 /* Has the guest suspend itself, and writes its memory and vCPU. *suspended becomes when it stood still, by now(). */
 int saved_write(xc_interface *xc, struct xs_handle *store, uint32_t domain, int file, double (*now)(void), double *suspended);
 
-/* The same while the guest runs, by libxc's own rule of when it is to stop. settle is called before the guest is asked to suspend itself. */
-int saved_write_live(xc_interface *xc, struct xs_handle *store, uint32_t domain, int file, void (*settle)(int file), double (*now)(void),
-                     double *suspended);
-
 /* Lets it go on. */
 int saved_resume(xc_interface *xc, struct xs_handle *store, uint32_t domain);
 

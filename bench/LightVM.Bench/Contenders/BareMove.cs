@@ -1,13 +1,17 @@
 using System.Diagnostics;
+using LightVM.Devices;
+using LightVM.Domains;
 using LightVM.Hosts;
+using LightVM.Hypervisor;
+using LightVM.Images;
 
 namespace LightVM.Bench.Contenders;
 
 /// <summary>
-/// libxc's live save into a TCP connection, and libxc's restore out of it at the other end (bench/baseline/moved.c): two hosts and the wire
-/// between them as every move has them, and nothing else. How long its guest stands still is the least there is.
+/// libxc's live save into libxc's restore, by a pipe on this host, with libxc's own rule for when to stop (simple_precopy_policy) and
+/// nothing else: no store, no other host, nobody who asks whether all has come. How long its guest stands still is the least there is.
 /// </summary>
-internal sealed class BareMove(LvmHost host, GuestFiles files, BareWire wire) : IContender
+internal sealed class BareMove(LvmHost host, IHypervisor hypervisor, IDomainDirectory directory, IDeviceBus bus, GuestFiles files) : IContender
 {
     private int _number;
 
@@ -19,52 +23,51 @@ internal sealed class BareMove(LvmHost host, GuestFiles files, BareWire wire) : 
     {
         for (var i = 0; i < count; i++)
         {
-            var domain = host.CreateDomain(files.Config($"bare-{Environment.ProcessId}-{_number++}"));
+            var config = files.Config($"bare-{Environment.ProcessId}-{_number++}");
+            var source = host.CreateDomain(config);
             Thread.Sleep(files.PauseMs);
-            var (move, downtime) = wire.Move(domain.Key.Id, files.MemoryMiB);
-            sample("move-bare", move);
-            sample("downtime-bare", downtime);
-            host.DestroyDomain(domain.Key);
+
+            var shape = new DomainShape(Guid.NewGuid(), config.Type, config.AddressSize, config.VcpuCount);
+            var id = hypervisor.CreateDomain(shape);
+            hypervisor.SetLimits(id, shape, config.MaxMemoryMiB * 1024L + 1024);
+            var ports = new GuestPorts(hypervisor.AllocateEventChannel(id, 0), hypervisor.AllocateEventChannel(id, 0));
+            var (read, write) = Pipe.Open();
+            var control = new Control(directory, bus, source.Key, hypervisor);
+            var begin = Stopwatch.GetTimestamp();
+            var restoration = Task.Run(() =>
+            {
+                using (read) hypervisor.RestoreDomain(id, shape, read, ports, CancellationToken.None);
+                hypervisor.Unpause(id);
+                return Stopwatch.GetTimestamp();
+            });
+            using (write) hypervisor.SaveDomain(source.Id, write, control, CancellationToken.None);
+            var end = restoration.GetAwaiter().GetResult();
+            sample("move-bare", Stopwatch.GetElapsedTime(begin, end).TotalMilliseconds);
+            sample("downtime-bare", Stopwatch.GetElapsedTime(control.SuspendedAt, end).TotalMilliseconds);
+            hypervisor.Destroy(id);
+            host.DestroyDomain(source.Key);
             Thread.Sleep(files.PauseMs);
         }
     }
-}
 
-/// <summary>Both ends of bare moves, in processes that last as long as this: the receiver by way of ssh.</summary>
-internal sealed class BareWire : IDisposable
-{
-    private const string Port = "8519";
-
-    private readonly Process _receiver;
-    private readonly Process _sender;
-
-    /// <param name="program">"moved", under the same path on both hosts.</param>
-    /// <param name="target">The other host's address.</param>
-    public BareWire(string program, string target)
+    private sealed class Control(IDomainDirectory directory, IDeviceBus bus, DomainKey key, IHypervisor hypervisor) : ISaveControl
     {
-        _receiver = Child.Start("ssh", target, program, "receive", target, Port);
-        if (_receiver.StandardOutput.ReadLine() != "ready") throw new InvalidOperationException($"{program} does not receive at {target}");
-        _sender = Child.Start(program, "send", target, Port);
-    }
+        // SPP_MAX_ITERATIONS and SPP_TARGET_DIRTY_COUNT of tools/libs/guest/xg_sr_save.c.
+        private const int MostRounds = 5;
+        private const int FewPages = 50;
 
-    /// <summary>Moves the guest; what is left of it here stands still.</summary>
-    /// <returns>Milliseconds.</returns>
-    public (double Move, double Downtime) Move(uint domain, int memoryMiB)
-    {
-        _sender.StandardInput.WriteLine($"{domain} {memoryMiB}");
-        _sender.StandardInput.Flush();
-        var line = _sender.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"the bare move of domain {domain} came to nothing");
-        var times = line.Split(',').Select(Child.Number).ToArray();
-        return (times[0], times[1]);
-    }
+        public long SuspendedAt { get; private set; }
 
-    public void Dispose()
-    {
-        foreach (var process in new[] { _sender, _receiver })
+        public bool IsLive => true;
+
+        public SaveDecision Decide(in SaveProgress progress) => progress.Round >= MostRounds || progress.PagesDirty is < FewPages ? SaveDecision.StopAndCopy : SaveDecision.NextRound;
+
+        public void Suspend()
         {
-            process.StandardInput.Close();
-            process.WaitForExit();
-            process.Dispose();
+            using var watch = directory.Watch();
+            bus.Request(key, ShutdownReason.Suspend);
+            while (hypervisor.FindDomain(key.Id)?.ShutdownReason != ShutdownReason.Suspend) watch.Wait(Timeout.InfiniteTimeSpan, CancellationToken.None);
+            SuspendedAt = Stopwatch.GetTimestamp();
         }
     }
 }

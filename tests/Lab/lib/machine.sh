@@ -7,8 +7,8 @@
 # with it, dom0's programs silently compute wrong results while a guest runs.
 readonly cpu_model=${LIGHTVM_LAB_CPU:-max,-smap,-la57,-monitor,-rdtscp,-xsave,-erms}
 
-# Where labs that were started with --lan meet: a multicast group that stays on the loopback interface. Those of another port do not meet these.
-readonly lan_group=230.76.77.78:${LIGHTVM_LAB_WIRE:-7677}
+# Where labs that were started with --lan meet: a multicast group that stays on the loopback interface.
+readonly lan_group=230.76.77.78:7677
 
 lab_start() {
   local name named memory=4096 dom0_memory=1536 cpus=2 xenstored=c init=busybox lan='' disk='' xen_args='' kernel_args='' timeout=180

@@ -1,8 +1,7 @@
 # shellcheck shell=bash
 # Two labs on one wire, which know each other's keys and take each other's domains. Wants $lab (lab.sh) and $artifacts (an installed build).
 
-# Their names begin with $LIGHTVM_LAB_PAIR, for more than one pair at a time; each pair wants a wire of its own then (LIGHTVM_LAB_WIRE).
-readonly west=${LIGHTVM_LAB_PAIR-}west east=${LIGHTVM_LAB_PAIR-}east west_address=10.9.0.1 east_address=10.9.0.2 plain_port=9000
+readonly west=west east=east west_address=10.9.0.1 east_address=10.9.0.2 plain_port=9000
 
 # on LAB COMMAND: in its dom0
 on() { "$lab" run "$1" --timeout 180 -- "$2" </dev/null; }
