@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
 using LightVM.Configuration;
 using LightVM.Domains;
