@@ -246,17 +246,25 @@ public sealed class DomainLifecycle
     internal LifecycleAction? ActionFor(DomainKey key) =>
         _host.Find(key) is { ShutdownReason: { } reason } && _host.Directory.FindConfig(key) is { } config ? ActionFor(config, reason) : null;
 
-    /// <summary>Whether somebody changes it just now: one that is made of a shell runs before it is known what shall happen when it ends.</summary>
-    internal bool IsHeld(DomainKey key)
+    /// <summary>
+    /// Whether nothing happens about a domain whose guest has ended. Not known while somebody changes it: one that is made of a shell runs before it is written what
+    /// shall happen when it ends.
+    /// </summary>
+    internal bool IsLeftAlone(DomainKey key)
+    {
+        using var hold = TryHold(key.Uuid);
+        return hold is not null && ActionFor(key) is null or LifecycleAction.Preserve;
+    }
+
+    private IDisposable? TryHold(Guid uuid)
     {
         try
         {
-            _host.Directory.HoldDomain(key.Uuid, TimeSpan.Zero).Dispose();
-            return false;
+            return _host.Directory.HoldDomain(uuid, TimeSpan.Zero);
         }
         catch (LvmException error) when (error.ErrorId == ErrorIds.DomainInvalidState)
         {
-            return true;
+            return null;
         }
     }
 
@@ -273,18 +281,11 @@ public sealed class DomainLifecycle
         foreach (var uuid in known.Where(uuid => !there.Contains(uuid))) ForgetUnlessHeld(uuid);
     }
 
-    /// <summary>Who removes a domain does this himself, and who restarts one will need it: they hold the domain.</summary>
+    /// <summary>Who removes a domain does this himself, and who restarts one will need it: they hold the domain. If it is left behind after all, the next time finds it.</summary>
     private void ForgetUnlessHeld(Guid uuid)
     {
-        try
-        {
-            using var hold = _host.Directory.HoldDomain(uuid, TimeSpan.Zero);
-            if (FindLive(uuid) is null) _host.Directory.RemoveConfig(uuid);
-        }
-        catch (LvmException error) when (error.ErrorId == ErrorIds.DomainInvalidState)
-        {
-            // If it is left behind after all, the next time finds it.
-        }
+        using var hold = TryHold(uuid);
+        if (hold is not null && FindLive(uuid) is null) _host.Directory.RemoveConfig(uuid);
     }
 
     internal string NameOf(DomainKey key) => _host.NameOf(key);

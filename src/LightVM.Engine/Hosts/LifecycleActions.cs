@@ -123,15 +123,14 @@ public sealed class LifecycleActions
         var attempts = _attempts.GetValueOrDefault(key.Uuid);
         if (attempts is { IsPending: true } && attempts.Due > now) return;
         var name = _lifecycle.NameOf(key);
-        var action = _lifecycle.ActionFor(key);
-        if (action == LifecycleAction.Preserve || (action is null && !_lifecycle.IsHeld(key)))
+        if (_lifecycle.IsLeftAlone(key))
         {
             _settled.Add(key);
             return;
         }
 
         // A guest that ended soon after its last start has to wait; one that lived begins anew.
-        if (action == LifecycleAction.Restart && attempts is { IsPending: false } && now - attempts.Last < ShortLife)
+        if (_lifecycle.ActionFor(key) == LifecycleAction.Restart && attempts is { IsPending: false } && now - attempts.Last < ShortLife)
         {
             attempts.Postpone(now);
             _log($"domain '{name}' ended {(now - attempts.Last).TotalSeconds:0.0} s after its last start: it is restarted in {(attempts.Due - now).TotalSeconds:0} s");
