@@ -87,6 +87,7 @@ measure_moves() {
   trap stop_pair EXIT
   start_pair >&2
   serve "$east" >&2
+  on "$east" 'DOTNET_EnableWriteXorExecute=0 setsid /lightvm/bench/LightVM.Bench bare-target >/var/log/bare-target.log 2>&1 </dev/null &'
   "$lab" run "$west" --timeout 7200 -- "DOTNET_EnableWriteXorExecute=0 /lightvm/bench/LightVM.Bench moves --target $east_address \
     --kernel /lightvm/guests/tiny.elf --baseline /lightvm/bench/baseline --output /tmp/moves --samples $((samples / 4)) \
     --process-samples $(((process_samples + 1) / 2)) --blocks 2" </dev/null

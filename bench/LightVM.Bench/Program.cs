@@ -37,8 +37,13 @@ images.SetAction(arguments => new ImagesSuite(
     OptionsOf(arguments), arguments.GetRequiredValue(folder).FullName, GuestIn(arguments, "idle"), arguments.GetRequiredValue(daemon).FullName, arguments.GetRequiredValue(saved).Split(',')).Run(arguments.GetRequiredValue(output)));
 
 var target = new Option<string>("--target") { Description = "The host that guests move to: a peer that serves moves over TLS, and logins over ssh", Required = true };
-var moves = new Command("moves", "Guests that move from the Xen that runs here to another") { kernel, target, baseline, processSamples, blocks, pause };
-moves.SetAction(arguments => new MovesSuite(OptionsOf(arguments), arguments.GetRequiredValue(target)).Run(arguments.GetRequiredValue(output)));
+var moved = new Option<string>("--moved") { Description = "The guests that are moved", DefaultValueFactory = _ => "pv-4,pvh-4,pvh-64" };
+var moves = new Command("moves", "Guests that move from the Xen that runs here to another") { kernel, target, baseline, processSamples, blocks, pause, moved };
+moves.SetAction(arguments => new MovesSuite(
+    OptionsOf(arguments), arguments.GetRequiredValue(target), arguments.GetRequiredValue(moved).Split(',')).Run(arguments.GetRequiredValue(output)));
+
+var bareTarget = new Command("bare-target", "The other end of the bare moves, on the host that guests move to");
+bareTarget.SetAction(_ => BareTarget.Run());
 
 var pools = new Command("pools", "Guests made of shells on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, daemon, folder };
 pools.SetAction(arguments => new PoolsSuite(
@@ -63,7 +68,7 @@ var starts = new Command("starts", "Starts of processes; not to be run under emu
 starts.SetAction(arguments => StartSuite.Run(
     arguments.GetValue(lightvm)?.FullName, arguments.GetValue(pwsh)?.FullName, arguments.GetRequiredValue(module), arguments.GetValue(samples), arguments.GetRequiredValue(output)));
 
-foreach (var suite in new[] { xen, devices, images, pools, noxs, disks, moves, simulated, starts }) root.Subcommands.Add(suite);
+foreach (var suite in new[] { xen, devices, images, pools, noxs, disks, moves, bareTarget, simulated, starts }) root.Subcommands.Add(suite);
 return root.Parse(args).Invoke();
 
 SuiteOptions OptionsOf(ParseResult arguments) => new()

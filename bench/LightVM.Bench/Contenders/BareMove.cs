@@ -1,21 +1,22 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using LightVM.Devices;
 using LightVM.Domains;
 using LightVM.Hosts;
 using LightVM.Hypervisor;
-using LightVM.Images;
 
 namespace LightVM.Bench.Contenders;
 
 /// <summary>
-/// libxc's live save into libxc's restore, by a pipe on this host, with libxc's own rule for when to stop (simple_precopy_policy) and
-/// nothing else: no store, no other host, nobody who asks whether all has come. How long its guest stands still is the least there is.
+/// libxc's save into libxc's restore on the other host (<see cref="BareTarget"/>), over one connection, and one word back that the guest runs: no store, no
+/// encryption, nobody who asks whether all has come, nothing kept for the case that something fails.
 /// </summary>
-internal sealed class BareMove(LvmHost host, IHypervisor hypervisor, IDomainDirectory directory, IDeviceBus bus, GuestFiles files) : IContender
+/// <param name="live">Whether pages are copied while it runs, with libxc's own rule for when to stop (simple_precopy_policy); all while it stands still otherwise.</param>
+internal sealed class BareMove(LvmHost host, IHypervisor hypervisor, IDomainDirectory directory, IDeviceBus bus, GuestFiles files, string target, bool live) : IContender
 {
     private int _number;
 
-    public string Name => "bare";
+    public string Name => live ? "bare" : "stopped";
 
     public bool IsProcess => false;
 
@@ -23,34 +24,29 @@ internal sealed class BareMove(LvmHost host, IHypervisor hypervisor, IDomainDire
     {
         for (var i = 0; i < count; i++)
         {
-            var config = files.Config($"bare-{Environment.ProcessId}-{_number++}");
+            var config = files.Config($"{Name}-{Environment.ProcessId}-{_number++}");
             var source = host.CreateDomain(config);
             Thread.Sleep(files.PauseMs);
-
-            var shape = new DomainShape(Guid.NewGuid(), config.Type, config.AddressSize, config.VcpuCount);
-            var id = hypervisor.CreateDomain(shape);
-            hypervisor.SetLimits(id, shape, config.MaxMemoryMiB * 1024L + 1024);
-            var ports = new GuestPorts(hypervisor.AllocateEventChannel(id, 0), hypervisor.AllocateEventChannel(id, 0));
-            var (read, write) = Pipe.Open();
-            var control = new Control(directory, bus, source.Key, hypervisor);
-            var begin = Stopwatch.GetTimestamp();
-            var restoration = Task.Run(() =>
+            using (var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true })
             {
-                using (read) hypervisor.RestoreDomain(id, shape, read, ports, CancellationToken.None);
-                hypervisor.Unpause(id);
-                return Stopwatch.GetTimestamp();
-            });
-            using (write) hypervisor.SaveDomain(source.Id, write, control, CancellationToken.None);
-            var end = restoration.GetAwaiter().GetResult();
-            sample("move-bare", Stopwatch.GetElapsedTime(begin, end).TotalMilliseconds);
-            sample("downtime-bare", Stopwatch.GetElapsedTime(control.SuspendedAt, end).TotalMilliseconds);
-            hypervisor.Destroy(id);
+                socket.Connect(target, BareTarget.Port);
+                var control = new Control(directory, bus, source.Key, hypervisor, live);
+                var begin = Stopwatch.GetTimestamp();
+                BareTarget.Announce(socket, config);
+                // Not after the save: libxc has to tidy up meanwhile.
+                var word = Task.Factory.StartNew(() => (Since: BareTarget.AwaitRunning(socket), At: Stopwatch.GetTimestamp()), TaskCreationOptions.LongRunning);
+                hypervisor.SaveDomain(source.Id, BareTarget.StreamOf(socket), control, CancellationToken.None);
+                var end = word.Result.At - (long)(word.Result.Since.TotalSeconds * Stopwatch.Frequency);
+                sample($"move-{Name}", Stopwatch.GetElapsedTime(begin, end).TotalMilliseconds);
+                sample($"downtime-{Name}", Stopwatch.GetElapsedTime(control.SuspendedAt, end).TotalMilliseconds);
+            }
+
             host.DestroyDomain(source.Key);
             Thread.Sleep(files.PauseMs);
         }
     }
 
-    private sealed class Control(IDomainDirectory directory, IDeviceBus bus, DomainKey key, IHypervisor hypervisor) : ISaveControl
+    private sealed class Control(IDomainDirectory directory, IDeviceBus bus, DomainKey key, IHypervisor hypervisor, bool live) : ISaveControl
     {
         // SPP_MAX_ITERATIONS and SPP_TARGET_DIRTY_COUNT of tools/libs/guest/xg_sr_save.c.
         private const int MostRounds = 5;
@@ -58,7 +54,7 @@ internal sealed class BareMove(LvmHost host, IHypervisor hypervisor, IDomainDire
 
         public long SuspendedAt { get; private set; }
 
-        public bool IsLive => true;
+        public bool IsLive => live;
 
         public SaveDecision Decide(in SaveProgress progress) => progress.Round >= MostRounds || progress.PagesDirty is < FewPages ? SaveDecision.StopAndCopy : SaveDecision.NextRound;
 
