@@ -87,6 +87,7 @@ internal sealed class DomainCreation
         RequireOwnName,
         AwaitBackends,
         ReadSaved,
+        new("arrived", c => c._arrived?.Invoke()) { IsSilent = true },
         new("rings", c => c._directory.PublishRings(c.Publication())),
         Start,
     ];
@@ -183,6 +184,7 @@ internal sealed class DomainCreation
 
     private SafeFileHandle? _saved;
     private Action<DomainKey>? _beforeStart;
+    private Action? _arrived;
     private Action<uint>? _noteDomain;
     private string? _shellName;
     private ShellRecord? _shell;
@@ -322,11 +324,20 @@ internal sealed class DomainCreation
         Run(host, config, saved, beforeStart, Restore, cancellation);
 
     /// <summary>The same for one that comes from elsewhere, of which the last comes when its guest stands still there.</summary>
-    public static (DomainKey Key, CreationRecord Record) RunArriving(CreationHost host, DomainConfig config, SafeFileHandle coming, Action<DomainKey> beforeStart, CancellationToken cancellation) =>
-        Run(host, config, coming, beforeStart, Receive, cancellation);
+    /// <param name="arrived">Called when libxc has all of it, before its rings are published; where it throws, all of it is undone.</param>
+    public static (DomainKey Key, CreationRecord Record) RunArriving(
+        CreationHost host, DomainConfig config, SafeFileHandle coming, Action arrived, Action<DomainKey>? beforeStart, CancellationToken cancellation) =>
+        Run(host, config, coming, beforeStart, Receive, cancellation, arrived);
 
-    private static (DomainKey Key, CreationRecord Record) Run(CreationHost host, DomainConfig config, SafeFileHandle saved, Action<DomainKey>? beforeStart, Step[] steps, CancellationToken cancellation) =>
-        Run(host, config, "restore", () => (settled, devices) => new DomainCreation(host, settled, devices, default, default, cancellation) { _saved = saved, _beforeStart = beforeStart }, [steps], cancellation);
+    private static (DomainKey Key, CreationRecord Record) Run(
+        CreationHost host, DomainConfig config, SafeFileHandle saved, Action<DomainKey>? beforeStart, Step[] steps, CancellationToken cancellation, Action? arrived = null) =>
+        Run(
+            host,
+            config,
+            "restore",
+            () => (settled, devices) => new DomainCreation(host, settled, devices, default, default, cancellation) { _saved = saved, _beforeStart = beforeStart, _arrived = arrived },
+            [steps],
+            cancellation);
 
     private static (DomainKey Key, CreationRecord Record) Run(
         CreationHost host,

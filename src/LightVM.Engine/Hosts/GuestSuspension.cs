@@ -18,6 +18,7 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
     /// </summary>
     private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(5);
 
+    private IDomainWatch? _watch;
     private bool _wasTakenUp;
     private bool _isNoted;
     private bool _isSuspended;
@@ -29,7 +30,8 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
     /// <summary>Asks the guest to suspend itself, and waits for it. Errors: SuspendTimeout, DomainGone, DomainInvalidState, OperationCancelled.</summary>
     public void Suspend()
     {
-        using var watch = host.Directory.Watch();
+        // It ends with this: the guest shall not stand still for the store's having less to watch.
+        var watch = _watch = host.Directory.Watch();
         host.Directory.NoteSuspension(key.Uuid, new Suspension(operation));
         _isNoted = true;
         CrashPoint.Reach(SaveCrashPoints.Noted);
@@ -92,7 +94,14 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
 
     public void Dispose()
     {
-        if (!_isGivenUp) GoOn();
+        try
+        {
+            if (!_isGivenUp) GoOn();
+        }
+        finally
+        {
+            _watch?.Dispose();
+        }
     }
 
     /// <summary>Lets a suspended guest go on where it was.</summary>

@@ -41,6 +41,9 @@ internal static partial class Libc
     /// <summary>tcsetattr: change when all that was written has been sent.</summary>
     public const int SetWhenDrained = 1;
 
+    /// <summary>As threads begin (SCHED_OTHER).</summary>
+    public const int UsualScheduling = 0;
+
     /// <summary>Threads that do not take the processor from others when they are woken (SCHED_BATCH).</summary>
     public const int BatchScheduling = 3;
 
@@ -156,6 +159,10 @@ internal static partial class Libc
     /// <summary>Of the calling thread, where <paramref name="thread"/> is 0; <paramref name="parameter"/> is a struct sched_param.</summary>
     [LibraryImport("libc", EntryPoint = "sched_setscheduler", SetLastError = true)]
     public static partial int SetScheduler(int thread, int policy, in int parameter);
+
+    /// <summary>The number of the calling thread.</summary>
+    [LibraryImport("libc", EntryPoint = "gettid")]
+    public static partial int ThreadNumber();
 
     [LibraryImport("libc", EntryPoint = "timerfd_create", SetLastError = true)]
     public static partial int NewTimer(int clock, int flags);

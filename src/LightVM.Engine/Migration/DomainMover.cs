@@ -69,15 +69,9 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
         // While the target is at it. As long as it has not been told to let the guest run, it answers whoever finds this that it never will.
         var handOver = new HandOver(target.ToString(), _ticket, peer.Boot);
         suspension.NoteHandOver(handOver);
-        words.Await(times.Ready, cancellation);
-        CrashPoint.Reach(MoveCrashPoints.SourceReady);
         if (cancellation.IsCancellationRequested) throw Cancelled();
-
-        progress?.Invoke(new MoveProgress(MovePhase.HandingOver, copy.Rounds, info.MemoryKiB / 4, copy.PagesSent, null, length, 0, null));
-        suspension.LeaveSuspended(); // it goes on here only when the target says that it never will there
-        CrashPoint.Reach(MoveCrashPoints.SourceNoted);
-        var running = HandOver(channel, words, suspension, handOver);
-        var downtime = Stopwatch.GetElapsedTime(suspension.SuspendedAt!.Value) - running.Since;
+        var running = HandOver(channel, words, suspension, handOver, TellProgress, cancellation);
+        var downtime = Stopwatch.GetElapsedTime(suspension.SuspendedAt!.Value, running.At);
         CrashPoint.Reach(MoveCrashPoints.SourceRunning);
 
         // It runs there: here is only what is left of it.
@@ -100,6 +94,18 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
             StartTime = running.Start,
             Warnings = warnings,
         };
+
+        void TellProgress()
+        {
+            try
+            {
+                progress?.Invoke(new MoveProgress(MovePhase.HandingOver, copy.Rounds, info.MemoryKiB / 4, copy.PagesSent, null, length, 0, null));
+            }
+            catch (Exception)
+            {
+                // Whoever looks on cannot stop it any more, and the guest must not be left to nobody.
+            }
+        }
     }
 
     /// <summary>
@@ -217,36 +223,41 @@ internal sealed class DomainMover(HostContext host, MigrationConnector connect, 
 
         void Suspend()
         {
+            sender.Hurry();
             suspension.Suspend();
             CrashPoint.Reach(MoveCrashPoints.SourceSuspended);
         }
     }
 
-    /// <summary>Tells the target to let the guest run, and learns whether it does. Where it never will, the guest goes on here.</summary>
-    /// <returns>Also the connection on which that was learnt: the target waits there to hear that nothing is left here.</returns>
-    private (uint? Id, TimeSpan? Start, TimeSpan Since, MoveChannel Answered) HandOver(MoveChannel channel, TargetWords words, GuestSuspension suspension, HandOver handOver)
+    /// <summary>Has the target told to let the guest run, and learns whether it does. Where it never will, the guest goes on here.</summary>
+    /// <returns>When it ran, by the clock here. Also the connection on which that was learnt: the target waits there to hear that nothing is left here.</returns>
+    private (uint? Id, TimeSpan? Start, long At, MoveChannel Answered) HandOver(MoveChannel channel, TargetWords words, GuestSuspension suspension, HandOver handOver, Action isTold, CancellationToken cancellation)
     {
-        // Nobody gives up now: that would only leave it undecided.
         try
         {
-            var begin = Stopwatch.GetTimestamp();
-            channel.Send(new Go(_ticket));
-            CrashPoint.Reach(MoveCrashPoints.SourceSentGo);
-            var running = words.AwaitRunning(times.Running);
+            var over = words.HandOver(Tell, isTold, times.Ready, times.Running, cancellation);
             // It cannot have run for longer than from the word on that it may.
-            var since = running.Since < TimeSpan.Zero ? TimeSpan.Zero : running.Since;
-            var most = Stopwatch.GetElapsedTime(begin);
-            return (running.Id, running.Start, since < most ? since : most, channel);
+            var since = Math.Clamp((long)(over.Running.Since.TotalSeconds * Stopwatch.Frequency), 0, over.Heard - over.Told);
+            return (over.Running.Id, over.Running.Start, over.Heard - since, channel);
         }
-        catch (LvmException error)
+        catch (LvmException error) when (words.IsTold)
         {
+            // Nobody gives up now: that would only leave it undecided.
             channel.Link.Abort();
             var fate = new MoveResolver(host, connect, times).AskPatiently(handOver, out var other);
-            if (fate.Fate == MoveFate.Committed) return (fate.Id, null, TimeSpan.Zero, other);
+            if (fate.Fate == MoveFate.Committed) return (fate.Id, null, Stopwatch.GetTimestamp(), other);
             other.Link.Dispose();
             if (fate.Fate == MoveFate.Unknown) throw MoveResolver.Forgotten(handOver);
             suspension.GoOn();
             throw new LvmException(error.ErrorId, $"{error.Problem}; the guest goes on here", error);
+        }
+
+        void Tell()
+        {
+            suspension.LeaveSuspended(); // it goes on here only when the target says that it never will there
+            CrashPoint.Reach(MoveCrashPoints.SourceNoted);
+            channel.Send(new Go(_ticket));
+            CrashPoint.Reach(MoveCrashPoints.SourceSentGo);
         }
     }
 

@@ -38,7 +38,7 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
                 using var stream = new StreamReceiver(channel, HighestPfn(config), isBare: true);
                 try
                 {
-                    var (key, record) = DomainCreation.RunArriving(host.ForCreation, config, stream.Handle, _ => stream.Complete(), cancellation);
+                    var (key, record) = DomainCreation.RunArriving(host.ForCreation, config, stream.Handle, stream.Complete, beforeStart: null, cancellation);
                     log($"{link.PeerName}: domain '{config.Name}' goes on here (id {key.Id}): {stream.Length >> 10} KiB in {record.Duration.TotalMilliseconds:0} ms, as Chaos sends it");
                 }
                 catch (LvmException error) when (error.ErrorId == ErrorIds.RestoreFailure && stream.Problem is { } cause)
@@ -170,7 +170,7 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
         CreationRecord record;
         try
         {
-            (key, record) = DomainCreation.RunArriving(host.ForCreation, config, stream.Handle, _ => commitment = AwaitGo(), cancellation);
+            (key, record) = DomainCreation.RunArriving(host.ForCreation, config, stream.Handle, TellReady, _ => commitment = AwaitGo(), cancellation);
         }
         catch (Exception error)
         {
@@ -207,13 +207,18 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
             }
         }
 
-        Commitment AwaitGo()
+        // While the word goes to the source and its answer comes, the guest's rings are published. Where that fails, the answer is refused.
+        void TellReady()
         {
             stream.Complete();
             CrashPoint.Reach(MoveCrashPoints.TargetReceived);
             channel.Link.Stream.ReadTimeout = (int)times.Message.TotalMilliseconds;
             channel.Send(new Ready());
             CrashPoint.Reach(MoveCrashPoints.TargetSentReady);
+        }
+
+        Commitment AwaitGo()
+        {
             var word = channel.Receive(Go.Read);
             heard = Stopwatch.GetTimestamp();
             CrashPoint.Reach(MoveCrashPoints.TargetHeardGo);

@@ -168,6 +168,9 @@ internal sealed class MoveChannel(MigrationLink link)
         }
     }
 
+    /// <summary>Whether nothing is known to have come that was not read yet.</summary>
+    public bool IsDry => _inAt == _inEnd && link.Stream.IsDry;
+
     /// <summary>Some bytes, at least one; 0 when the peer has ceased to write.</summary>
     public int Read(Span<byte> buffer)
     {

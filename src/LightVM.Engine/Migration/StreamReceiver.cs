@@ -108,6 +108,8 @@ internal sealed class StreamReceiver : IDisposable
     {
         while (true)
         {
+            // libxc has something to do until more comes.
+            if (_gatheredLength > 0 && _channel.IsDry) HandOn();
             var (type, length) = _channel.ReceiveHead();
             switch (type)
             {

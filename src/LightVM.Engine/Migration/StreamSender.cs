@@ -14,6 +14,9 @@ internal sealed class StreamSender : IStreamSink, IDisposable
     /// <summary>So much of the stream, however short it is said, goes out at once: the target has something to do meanwhile.</summary>
     private const int Portion = 512 << 10;
 
+    /// <summary>The same while the guest stands still: a page, so that the target has them while libxc looks for what is no memory.</summary>
+    private const int LastPortion = 4 << 10;
+
     /// <summary>How long one that is given up may take to notice before its connection is cut.</summary>
     private static readonly TimeSpan Parting = TimeSpan.FromSeconds(2);
 
@@ -25,7 +28,10 @@ internal sealed class StreamSender : IStreamSink, IDisposable
     private readonly WakeFile _mark = new();
     private readonly Thread _pump;
     private readonly ManualResetEventSlim _givenUp = new();
+    private readonly MigrationStream _stream = new();
     private volatile bool _isWhole;
+    private volatile bool _isInHurry;
+    private volatile int _thread;
     private volatile LvmException? _problem;
     private long _length;
     private bool _isDisposed;
@@ -55,6 +61,13 @@ internal sealed class StreamSender : IStreamSink, IDisposable
 
     /// <summary>Has a <see cref="LightVM.Migration.Mark"/> sent behind all that was written so far. Whoever writes does not until it has been.</summary>
     public void Mark() => _mark.Wake();
+
+    /// <summary>The guest is about to stand still: what is written from now on goes out as soon as it comes.</summary>
+    public void Hurry()
+    {
+        _isInHurry = true;
+        if (_thread is > 0 and var thread) _ = Libc.SetScheduler(thread, Libc.UsualScheduling, 0);
+    }
 
     /// <summary>Says that all was written, waits until it was sent, and sends the stream's end. Errors: those of the link.</summary>
     public void Complete()
@@ -86,12 +99,13 @@ internal sealed class StreamSender : IStreamSink, IDisposable
     {
         // Where there is one processor, libxc would be interrupted for each record that it writes: a thousand times for a guest without memory.
         _ = Libc.SetScheduler(0, Libc.BatchScheduling, 0);
+        _thread = Libc.ThreadNumber();
         try
         {
             var hash = new XxHash64();
             var frames = new StreamFrames(this);
             var buffer = new byte[MoveChannel.HeadSize + FrameSize];
-            var portion = 0;
+            var (portion, isEnded) = (0, false);
             while (true)
             {
                 if (IsMarked())
@@ -111,12 +125,18 @@ internal sealed class StreamSender : IStreamSink, IDisposable
                 else
                 {
                     hash.Append(buffer.AsSpan(MoveChannel.HeadSize, count));
+                    _stream.Feed(buffer.AsSpan(MoveChannel.HeadSize, count));
                     frames.Take(buffer.AsSpan(0, MoveChannel.HeadSize + count));
                 }
 
                 if (_givenUp.IsSet) return;
                 Interlocked.Add(ref _length, count);
-                if ((portion += count) >= Portion)
+                if (_stream.IsComplete && !_isBare && !isEnded)
+                {
+                    // libxc has more to do, and nothing more to say.
+                    SendEnd();
+                }
+                else if ((portion += count) >= (_isInHurry ? LastPortion : Portion))
                 {
                     _channel.Flush();
                     portion = 0;
@@ -125,8 +145,14 @@ internal sealed class StreamSender : IStreamSink, IDisposable
                 CrashPoint.Reach(MoveCrashPoints.SourceCopying);
             }
 
-            frames.Flush();
-            if (_isWhole && !_isBare) _channel.Send(new StreamEnd(_length, hash.Value));
+            if (_isWhole && !_isBare && !isEnded) SendEnd();
+
+            void SendEnd()
+            {
+                isEnded = true;
+                frames.Flush();
+                _channel.Send(new StreamEnd(_length, hash.Value));
+            }
         }
         catch (Exception error)
         {

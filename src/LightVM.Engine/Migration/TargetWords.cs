@@ -1,24 +1,34 @@
+using System.Diagnostics;
 using LightVM.Errors;
+using LightVM.Linux;
 
 namespace LightVM.Migration;
 
 /// <summary>
 /// Listens to the target while the stream goes there: that it has come to a mark, that it has all, or that it has given up, which may be at
-/// any time. On a thread of its own, of which one word is awaited at a time.
+/// any time. On a thread of its own, of which one word is awaited at a time. The last words are spoken on it as well: the guest stands still
+/// for as long as it would take to wake another.
 /// </summary>
 internal sealed class TargetWords : IDisposable
 {
+    // Whether the target has been told that the guest may run: once it was, nobody takes that back, and the other way round.
+    private const int Waiting = 0;
+    private const int Told = 1;
+    private const int Withdrawn = 2;
+
     private readonly MoveChannel _channel;
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Task<Running> _running;
+    private readonly Task<HandedOver> _over;
+    private readonly TaskCompletionSource<Action?> _go = new();
     private TaskCompletionSource? _mark;
+    private int _state = Waiting;
 
     public TargetWords(MoveChannel channel)
     {
         _channel = channel;
         // As long as the stream takes: whoever waits says how long.
         channel.Link.Stream.ReadTimeout = Timeout.Infinite;
-        _running = Task.Factory.StartNew(Listen, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _over = Task.Factory.StartNew(Listen, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     /// <summary>Calls when the target has said something, or can say nothing more, although it has not got all yet.</summary>
@@ -40,7 +50,7 @@ internal sealed class TargetWords : IDisposable
     /// <summary>Why the target has given up; null where it has not.</summary>
     public LvmException? TryHear() => _ready.Task is { IsFaulted: true, Exception.InnerException: LvmException error } ? error : null;
 
-    /// <summary>Has a mark sent, and waits until the target has worked off everything before it. Errors: as those of <see cref="Await"/>.</summary>
+    /// <summary>Has a mark sent, and waits until the target has worked off everything before it. Errors: what the target says, those of the link, ConnectionTimeout, OperationCancelled.</summary>
     public void AwaitMark(Action send, TimeSpan patience, CancellationToken cancellation)
     {
         var mark = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -53,24 +63,49 @@ internal sealed class TargetWords : IDisposable
         throw _channel.Invalid("it says that it has all before it can");
     }
 
-    /// <summary>Waits until the target has all. Errors: what it says, those of the link, ConnectionTimeout, OperationCancelled.</summary>
-    public void Await(TimeSpan patience, CancellationToken cancellation) => Wait(_ready.Task, patience, "not said that it has all", cancellation);
+    /// <summary>Whether the target was told to let the guest run, or may have been.</summary>
+    public bool IsTold => Volatile.Read(ref _state) == Told;
 
-    /// <summary>Waits for the word that the guest runs. Errors: as those of <see cref="Await"/>.</summary>
-    public Running AwaitRunning(TimeSpan patience)
+    /// <summary>
+    /// Has the target told to let the guest run, as soon as it has all, and waits for the word that it does. Errors: what the target says,
+    /// those of the link, of telling it, ConnectionTimeout, OperationCancelled; then it was told (<see cref="IsTold"/>) or never will be.
+    /// </summary>
+    /// <param name="go">Tells it, on another thread; once at most.</param>
+    /// <param name="isTold">Called on this thread when it has been told, after which nothing stops it.</param>
+    /// <param name="patience">For its having all.</param>
+    /// <param name="runningPatience">For its word after it was told.</param>
+    public HandedOver HandOver(Action go, Action isTold, TimeSpan patience, TimeSpan runningPatience, CancellationToken cancellation)
     {
-        Wait(_running, patience, "not said whether the guest runs there", CancellationToken.None);
-        return _running.Result;
+        var told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _go.SetResult(() =>
+        {
+            _channel.Link.Stream.ReadTimeout = (int)runningPatience.TotalMilliseconds;
+            go();
+            told.SetResult();
+        });
+        try
+        {
+            Wait(Task.WhenAny(told.Task, _over), patience, "not said that it has all", cancellation);
+        }
+        catch (LvmException) when (Interlocked.CompareExchange(ref _state, Withdrawn, Waiting) == Told)
+        {
+            // It was told just then.
+        }
+
+        if (told.Task.IsCompleted) isTold();
+        Wait(_over, Timeout.InfiniteTimeSpan, "", CancellationToken.None); // once it was told the link has its deadlines
+        return _over.Result;
     }
 
     /// <summary>Cuts the link where the target still might say something.</summary>
     public void Dispose()
     {
-        if (!_running.IsCompleted) _channel.Link.Abort();
-        ((IAsyncResult)_running).AsyncWaitHandle.WaitOne();
+        _go.TrySetResult(null);
+        if (!_over.IsCompleted) _channel.Link.Abort();
+        ((IAsyncResult)_over).AsyncWaitHandle.WaitOne();
     }
 
-    private Running Listen()
+    private HandedOver Listen()
     {
         try
         {
@@ -82,8 +117,13 @@ internal sealed class TargetWords : IDisposable
             throw;
         }
 
-        _ready.SetResult();
-        return _channel.Receive(Running.Read);
+        if (!_go.Task.IsCompleted) _ready.SetResult(); // it was quick, or speaks before it can
+        var go = _go.Task.GetAwaiter().GetResult();
+        CrashPoint.Reach(MoveCrashPoints.SourceReady);
+        if (go is null || Interlocked.CompareExchange(ref _state, Told, Waiting) != Waiting) throw new LvmException(ErrorIds.OperationCancelled, "it was taken back");
+        var told = Stopwatch.GetTimestamp();
+        go();
+        return new HandedOver(_channel.Receive(Running.Read), told, Stopwatch.GetTimestamp());
     }
 
     private void ReceiveReady()
@@ -123,3 +163,8 @@ internal sealed class TargetWords : IDisposable
         }
     }
 }
+
+/// <summary>That the guest runs at the target.</summary>
+/// <param name="Told">When the target was told to let it: a time of <see cref="Stopwatch"/>.</param>
+/// <param name="Heard">When it was heard that it does.</param>
+internal sealed record HandedOver(Running Running, long Told, long Heard);

@@ -278,6 +278,21 @@ public sealed class DomainMoveTests
     }
 
     [Fact]
+    public void Who_looks_on_and_fails_when_it_is_handed_over_leaves_the_guest_to_the_target()
+    {
+        using var machines = new TwoMachines();
+        var domain = machines.Create();
+
+        machines.Move(domain, progress: progress =>
+        {
+            if (progress.Phase == MovePhase.HandingOver) throw new InvalidOperationException("the window is closed");
+        });
+
+        machines.AssertAlive(domain, machines.There);
+        machines.AssertForgotten();
+    }
+
+    [Fact]
     public void A_guest_that_does_not_suspend_itself_stays()
     {
         using var machines = new TwoMachines();

@@ -52,6 +52,9 @@ internal abstract class LinkStream : Stream
 
     public sealed override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
+    /// <summary>Whether nothing has come that could be read, as far as can be told without reading.</summary>
+    public virtual bool IsDry => false;
+
     protected string Peer { get; }
 
     /// <summary>Cuts the connection, and wakes whoever reads or writes.</summary>
@@ -232,20 +235,24 @@ internal abstract class LinkStream : Stream
         _ => Lost(error),
     };
 
-    /// <summary>Does something when what was begun has not been stopped in time.</summary>
+    /// <summary>
+    /// Does something when what was begun has not been stopped in time. The timer is left to itself in between: to set it for each read and
+    /// write would have the runtime's own thread wake for many of them.
+    /// </summary>
     private sealed class Deadline : IDisposable
     {
+        private readonly Action _passed;
         private readonly Timer _timer;
         private long _at = long.MaxValue;
         private int _milliseconds = Timeout.Infinite;
 
+        // When the timer comes next: never later than what was begun passes.
+        private long _next = long.MaxValue;
+
         public Deadline(Action passed)
         {
-            // A timer's callback may come late, when what it was for is over: the time decides.
-            _timer = new Timer(_ =>
-            {
-                if (Environment.TickCount64 >= Volatile.Read(ref _at)) passed();
-            });
+            _passed = passed;
+            _timer = new Timer(_ => Look());
         }
 
         public int Milliseconds
@@ -261,18 +268,50 @@ internal abstract class LinkStream : Stream
         public void Begin()
         {
             if (_milliseconds == Timeout.Infinite) return;
-            Volatile.Write(ref _at, Environment.TickCount64 + _milliseconds);
-            // A little later, for the two clocks need not agree.
-            _timer.Change(_milliseconds + 20, Timeout.Infinite);
+            var at = Environment.TickCount64 + _milliseconds;
+            Interlocked.Exchange(ref _at, at);
+            if (Volatile.Read(ref _next) <= at) return;
+            lock (_timer)
+            {
+                if (_next > at) Await(at, _milliseconds);
+            }
         }
 
-        public void Stop()
-        {
-            if (_milliseconds == Timeout.Infinite) return;
-            Volatile.Write(ref _at, long.MaxValue);
-            _timer.Change(Timeout.Infinite, Timeout.Infinite);
-        }
+        public void Stop() => Volatile.Write(ref _at, long.MaxValue);
 
         public void Dispose() => _timer.Dispose();
+
+        private void Look()
+        {
+            lock (_timer)
+            {
+                // Whoever begins after this sets the timer anew; who has begun before is seen here.
+                Interlocked.Exchange(ref _next, long.MaxValue);
+                var at = Interlocked.Read(ref _at);
+                if (at == long.MaxValue) return;
+                var left = at - Environment.TickCount64;
+                if (left > 0)
+                {
+                    Await(at, left);
+                    return;
+                }
+            }
+
+            _passed();
+        }
+
+        private void Await(long at, long milliseconds)
+        {
+            Volatile.Write(ref _next, at);
+            try
+            {
+                // A little later, for the two clocks need not agree.
+                _timer.Change(milliseconds + 20, Timeout.Infinite);
+            }
+            catch (ObjectDisposedException)
+            {
+                // It is over.
+            }
+        }
     }
 }

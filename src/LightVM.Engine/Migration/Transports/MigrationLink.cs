@@ -18,7 +18,7 @@ internal sealed class MigrationLink : IDisposable
         Transport = transport;
     }
 
-    public Stream Stream => _stream;
+    public LinkStream Stream => _stream;
 
     /// <summary>Who is there: over TLS the name under which its key is listed here, otherwise what is known of its address.</summary>
     public string PeerName { get; }

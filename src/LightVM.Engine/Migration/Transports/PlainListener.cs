@@ -17,7 +17,7 @@ internal sealed class PlainListener : LinkListener
     {
         var address = (IPEndPoint)socket.RemoteEndPoint!;
         var peer = (address.Address.IsIPv4MappedToIPv6 ? address.Address.MapToIPv4() : address.Address).ToString();
-        var stream = new SocketLinkStream(socket, new NetworkStream(socket, ownsSocket: false), peer);
+        var stream = new SocketLinkStream(socket, new WaitingStream(socket), peer);
         return Task.FromResult(new Arrival(new MigrationLink(stream, peer, PlainTransport.Name), Refusal: null));
     }
 

@@ -30,6 +30,6 @@ internal static class PlainTransport
         {
             if (!insecure) RequireLoopback(address, addresses);
         }, cancellation);
-        return new MigrationLink(new SocketLinkStream(socket, new NetworkStream(socket, ownsSocket: false), TcpConnection.Describe(address, port)), address, Name);
+        return new MigrationLink(new SocketLinkStream(socket, new WaitingStream(socket), TcpConnection.Describe(address, port)), address, Name);
     }
 }

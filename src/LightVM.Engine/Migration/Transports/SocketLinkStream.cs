@@ -17,6 +17,21 @@ internal class SocketLinkStream : LinkStream
         _stream = stream;
     }
 
+    public override bool IsDry
+    {
+        get
+        {
+            try
+            {
+                return _socket.Available == 0;
+            }
+            catch (Exception error) when (error is SocketException or ObjectDisposedException)
+            {
+                return false; // the next read says why
+            }
+        }
+    }
+
     protected override int ReadCore(Span<byte> buffer) => _stream.Read(buffer);
 
     protected override ValueTask<int> ReadCoreAsync(Memory<byte> buffer) => _stream.ReadAsync(buffer);

@@ -41,7 +41,7 @@ internal sealed class TlsListener : LinkListener
     protected override async Task<Arrival> Identify(Socket socket, CancellationToken cancellation)
     {
         string? key = null;
-        var tls = new SslStream(new NetworkStream(socket, ownsSocket: false));
+        var tls = new SslStream(new WaitingStream(socket));
         try
         {
             await tls.AuthenticateAsServerAsync(

@@ -53,7 +53,7 @@ internal static class TlsTransport
         var where = TcpConnection.Describe(address, port);
         var socket = await TcpConnection.Connect(address, port, check: null, cancellation);
         string? found = null;
-        var tls = new SslStream(new NetworkStream(socket, ownsSocket: false));
+        var tls = new SslStream(new WaitingStream(socket));
         try
         {
             await tls.AuthenticateAsClientAsync(
