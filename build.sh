@@ -19,6 +19,8 @@ build.sh: build, try and prove LightVM.PowerShell
                                  by name only: moves, between two labs at once                    (10 min);
                                  bulk, a thousand guests three times over                         (60 min);
                                  storeless, five hundred guests without xenstored                  (5 min);
+                                 devctl, the pages of LightVM's own hypervisor, on a Xen built
+                                 with its hypercall                                               (15 min);
                                  examples, every example of the help on a real Xen                (80 min)
   ./build.sh bench [OPTION...]   measure beside xl and a bare C loop, in the lab                  (15 min)
   ./build.sh lab                 a shell in the lab's dom0 with module, lightvm and pwsh          (1 min)
@@ -90,7 +92,7 @@ build_native() {
   say "native: the shim over libxenctrl and libxenguest, and our guests"
   install cmake gcc make pkg-config libc6-dev libxen-dev dpkg-dev
   local options=(-DCMAKE_BUILD_TYPE=Release)
-  if src/Native/guests/fetch-lwip.sh "$artifacts/lwip"; then
+  if src/Native/fetch-source.sh lwip "$artifacts/lwip"; then
     options+=(-DLWIP_DIR="$artifacts/lwip")
   else
     say "the guests with a network are left out: Debian's source package of lwip is not to be had"
@@ -234,7 +236,7 @@ command_test() {
   local part
   for part in "${parts[@]}"; do
     case $part in
-      format | unit | pester | lab | moves | bulk | storeless | examples)
+      format | unit | pester | lab | moves | bulk | storeless | devctl | examples)
         say "test: $part"
         "test_$part"
         ;;
@@ -386,6 +388,18 @@ test_bulk() { crowd bulk 12288 LIGHTVM_BULK=1000x3 LightVM.Lab.BulkTests; }
 
 # Five hundred guests where xenstored was killed, for which a lab is of no use any more after that.
 test_storeless() { crowd storeless 8192 LIGHTVM_WITHOUT_STORE=500 LightVM.Lab.WithoutStoreTests; }
+
+# Guests without a store where the hypervisor has pages for them, as LightVM's own had: those that look there boot, serve, move their memory and come back.
+test_devctl() {
+  local log=$artifacts/devctl.log
+  say "a Xen with LightVM's hypercall"
+  install bison flex gcc make python3 libc6-dev dpkg-dev
+  tests/Lab/devctl/build-xen.sh "$artifacts/xen" >&2
+  start_lab devctl --memory 4096 --cpus 1 --xen "$artifacts/xen/xen/xen"
+  lab run devctl --timeout 3600 -- "cd /lightvm/lab && LIGHTVM_DEVCTL=1 dotnet LightVM.Contract.dll -noColor -class LightVM.Lab.HypervisorPageTests -class LightVM.Lab.NoxsTests -class '*XenNoxs*'" </dev/null 2>&1 | tee "$log" || true
+  count_xunit "$log"
+  lab stop devctl
+}
 
 # crowd NAME MIB SETTING CLASS: what one class of the contract does with as many guests as the setting says, in a lab of its own
 crowd() {

@@ -28,6 +28,7 @@ lab.sh: a real Xen with a Debian dom0 in an emulated machine
       --init busybox|systemd     what dom0 is started by                        (default busybox)
       --lan ADDRESS              dom0's address on a wire between the labs, e.g. 10.9.0.1/24
       --disk FILE                a second disk, /dev/vdb in dom0, which labs may share
+      --xen FILE                 another hypervisor than Debian's, an ELF image for multiboot
       --xen-args ARGS            more words for Xen's command line
       --dom0-kernel-args ARGS    more words for the command line of dom0's kernel
       --timeout S                how long the boot may take                     (default 180)

@@ -34,6 +34,9 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
     /// <summary>Removes what a guest that is gone has written.</summary>
     public Action<Guid> RemoveConsole { get; init; } = uuid => ConsoleSpools.Delete(NoxsFiles.ConsoleFolder, uuid);
 
+    /// <summary>The pages that the hypervisor keeps itself; null where it is not LightVM's own.</summary>
+    public HypervisorPages? HypervisorPages { get; init; }
+
     public NoxsRegistry Registry => registry;
 
     public INoxsBackend Backend => backend;
@@ -429,6 +432,7 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
     private void Change(DomainKey domain, NoxsRecord before, NoxsRecord after)
     {
         if (after.PageFrame != 0) ChangePage(domain.Id, after.PageFrame, before.Entries, after.Entries);
+        HypervisorPages?.Write(domain.Id, after.Entries);
         registry.Save(domain.Uuid, after);
     }
 
@@ -449,10 +453,11 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
         static DeviceEntry At(IReadOnlyList<DeviceEntry> entries, int place) => place < entries.Count ? entries[place] : default;
     }
 
-    /// <summary>One that has no guest yet has no page either.</summary>
+    /// <summary>One that has no guest yet has no page of its own either.</summary>
     private void WritePage(DomainPublication publication, List<DeviceEntry> entries)
     {
         if (publication.Rings != default) WritePage(publication.Key.Id, publication.Rings.StoreFrame, entries);
+        HypervisorPages?.Write(publication.Key.Id, entries);
     }
 
     private void WritePage(uint domain, ulong frame, List<DeviceEntry> entries)

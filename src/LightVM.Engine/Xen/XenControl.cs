@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using LightVM.Hypervisor;
+using LightVM.Noxs;
 using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Xen;
@@ -7,7 +8,7 @@ namespace LightVM.Xen;
 /// <summary>The C API of src/Native/xen/lightvm_xen.h. Results below zero are negative errnos, or <see cref="NoErrno"/>.</summary>
 internal static partial class XenControl
 {
-    public const int AbiVersion = 5;
+    public const int AbiVersion = 6;
 
     /// <summary>LVM_NO_ERRNO: failed, and libxc did not say by what errno.</summary>
     public const int NoErrno = -4096;
@@ -68,6 +69,9 @@ internal static partial class XenControl
 
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_domain_write_page")]
     public static partial int WritePage(XenControlHandle handle, uint id, ulong frame, ReadOnlySpan<byte> bytes);
+
+    [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_device_list_call")]
+    public static partial int CallDeviceList(XenControlHandle handle, ref DeviceListCall call);
 
     [LibraryImport(NativeLibraries.Shim, EntryPoint = "lvm_event_channel_room")]
     public static partial int GetEventChannelRoom(XenControlHandle handle, uint id, out uint room);

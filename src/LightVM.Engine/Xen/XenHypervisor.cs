@@ -5,12 +5,13 @@ using System.Runtime.InteropServices;
 using LightVM.Errors;
 using LightVM.Hypervisor;
 using LightVM.Linux;
+using LightVM.Noxs;
 using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Xen;
 
 /// <summary>The hypervisor that this machine runs under, by libxenctrl and libxenguest.</summary>
-internal sealed class XenHypervisor : IHypervisor
+internal sealed class XenHypervisor : IHypervisor, IDeviceLists
 {
     /// <summary>Domains asked for in one hypercall: one is enough for hosts of up to this many.</summary>
     private const uint ListBatch = 1024;
@@ -282,6 +283,18 @@ internal sealed class XenHypervisor : IHypervisor
         if (result < 0 && result != -ErrnoText.ESRCH) throw lease.Failure("destroy", result, id);
     }
 
+    void IDeviceLists.Add(uint domain, DeviceEntry device) =>
+        CallDeviceList("list a device of", domain, new DeviceListCall { Command = DeviceListCommand.Add, Added = device });
+
+    void IDeviceLists.Remove(uint domain, DeviceEntry device) =>
+        CallDeviceList("unlist a device of", domain, new DeviceListCall { Command = DeviceListCommand.Remove, Removed = new DeviceListKey { Type = device.Type, Backend = device.Backend, Frontend = (ushort)domain, Id = device.Id } });
+
+    IReadOnlyList<DeviceEntry> IDeviceLists.List(uint domain)
+    {
+        var call = CallDeviceList("list the devices of", domain, new DeviceListCall { Command = DeviceListCommand.List });
+        return ((ReadOnlySpan<DeviceEntry>)call.Entries)[..(int)Math.Min(call.Count, DevicePage.MaxDevices)].ToArray();
+    }
+
     public void Dispose()
     {
         _disposed = true;
@@ -346,6 +359,15 @@ internal sealed class XenHypervisor : IHypervisor
 
     private static int Check(in Lease lease, string operation, uint id, int result) =>
         result >= 0 ? result : throw lease.Failure(operation, result, id);
+
+    private DeviceListCall CallDeviceList(string operation, uint domain, DeviceListCall call)
+    {
+        using var lease = Rent();
+        call.Version = DeviceListCall.CurrentVersion;
+        call.Domain = (ushort)domain;
+        Check(lease, operation, domain, XenControl.CallDeviceList(lease.Handle, ref call));
+        return call;
+    }
 
     private void Run(string operation, uint id, Func<XenControlHandle, uint, int> call)
     {

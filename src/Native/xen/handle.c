@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xencall.h>
 
 /* Keeps warnings and errors; libxc's debug messages are many and are formatted only when somebody wants them. */
 static void __attribute__((format(printf, 5, 0)))
@@ -66,6 +67,7 @@ void lvm_xen_close(lvm_xen *handle)
 {
     if (!handle)
         return;
+    xencall_close(handle->calls);
     xc_interface_close(handle->xc);
     free(handle);
 }

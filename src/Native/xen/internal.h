@@ -15,6 +15,7 @@
 struct lvm_xen {
     xentoollog_logger logger; /* first: libxc hands it back to us */
     xc_interface *xc;
+    struct xencall_handle *calls; /* NULL: none was made yet */
     struct lvm_host host; /* its version and capabilities; none before it was asked for the first time */
     uint32_t grant_version; /* the newest that the hypervisor lets guests use; 0: not asked yet */
     size_t log_length;

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LVM_ABI_VERSION 5
+#define LVM_ABI_VERSION 6
 #define LVM_NO_ERRNO (-4096) /* failed, and libxc did not say by what errno: see the log */
 #define LVM_API __attribute__((visibility("default")))
 
@@ -82,6 +82,12 @@ LVM_API int lvm_domain_shutdown(lvm_xen *handle, uint32_t domid, uint32_t reason
 LVM_API int lvm_domain_destroy(lvm_xen *handle, uint32_t domid);
 /* Replaces a page of the domain's memory: 4096 bytes, at a machine frame of a PV guest's, or a frame of a PVH guest's own counting. */
 LVM_API int lvm_domain_write_page(lvm_xen *handle, uint32_t domid, uint64_t frame, const void *bytes);
+
+/* --- devctl.c ----------------------------------------------------------------------------------------------- */
+/* Hypercall 41 of LightVM's own hypervisor, with its argument (src/LightVM.Engine/Noxs/DeviceListCall.cs), into which the answer comes. On any other hypervisor
+ * the number is something else: it is the caller's to know that this is LightVM's. */
+#define LVM_DEVICE_LIST_CALL_SIZE 664
+LVM_API int lvm_device_list_call(lvm_xen *handle, void *call);
 
 /* --- capacity.c --------------------------------------------------------------------------------------------- */
 /* For how many event channels a domain has room now: no more than that are in use. */

@@ -244,13 +244,16 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
         base.Dispose();
     }
 
+    /// <summary>On a hypervisor that has pages of its own, guests that can look there, and not into their memory.</summary>
+    private static string CommandLineOf(GuestType type) => $"ip={Address}/24{(HypervisorPageTests.IsLightVM && type == GuestType.PV ? " noxs=hypervisor" : "")}";
+
     private static DomainConfig ConfigOf(string guest, GuestType type, int vifs = 1, Action<DomainConfigDraft>? with = null)
     {
         var draft = new DomainConfigDraft
         {
             Name = $"noxs-{guest}",
             Kernel = new GuestImages([Path.Combine(Dom0.Build, "guests")]).Find(guest),
-            CommandLine = $"ip={Address}/24",
+            CommandLine = CommandLineOf(type),
             MemoryMiB = GuestImages.MemoryMiB,
             VcpuCount = 1,
             Type = type,

@@ -11,7 +11,7 @@ readonly cpu_model=${LIGHTVM_LAB_CPU:-max,-smap,-la57,-monitor,-rdtscp,-xsave,-e
 readonly lan_group=230.76.77.78:7677
 
 lab_start() {
-  local name named memory=4096 dom0_memory=1536 cpus=2 xenstored=c init=busybox lan='' disk='' xen_args='' kernel_args='' timeout=180
+  local name named memory=4096 dom0_memory=1536 cpus=2 xenstored=c init=busybox lan='' disk='' xen=xen xen_args='' kernel_args='' timeout=180
   take_name "$@"
   shift "$named"
   while (($#)); do
@@ -24,6 +24,7 @@ lab_start() {
       --xenstored) xenstored=$2 ;;
       --init) init=$2 ;;
       --lan) lan=$2 ;;
+      --xen) xen=$(readlink -e -- "$2") || die "there is no $2" ;;
       --xen-args) xen_args=$2 ;;
       --dom0-kernel-args) kernel_args=$2 ;;
       --timeout) timeout=$2 ;;
@@ -84,7 +85,7 @@ boot() {
     -chardev "socket,id=serial,path=$directory/serial.sock,server=on,wait=off,logfile=$directory/console.log"
     -serial chardev:serial
     -monitor "unix:$directory/monitor.sock,server=on,wait=off"
-    -kernel xen -append "$xen_line"
+    -kernel "$xen" -append "$xen_line"
     -initrd "vmlinux $kernel_line,initrd.gz"
   )
   # Not locked: another lab may have the same one.

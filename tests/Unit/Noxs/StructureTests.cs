@@ -39,6 +39,9 @@ public sealed class StructureTests
         struct list { enum type type; uint16_t be_id; uint16_t fe_id; uint32_t devid; uint32_t count; uint32_t ids[32]; };
         struct query { enum type type; uint16_t be_id; uint16_t fe_id; uint32_t devid; union cfg cfg; };
         struct guest_close { enum type type; uint16_t domid; };
+        struct key { enum entry_type type; uint16_t be_id; uint16_t fe_id; uint32_t devid; };
+        struct devctl { uint32_t version; uint32_t cmd; uint16_t domain;
+            union { uint64_t mfn; struct entry add; struct key rem; struct { uint32_t dev_count; struct entry devs[32]; } all; } u; };
         #define O(s, f) printf(#s "." #f " %zu\n", offsetof(struct s, f))
         #define S(s) printf(#s " %zu\n", sizeof(struct s))
         #define N(s, n) printf("_" #s " %lu\n", (unsigned long)_IOC(_IOC_NONE, 'P', n, sizeof(struct s)))
@@ -60,6 +63,8 @@ public sealed class StructureTests
             S(list); O(list, type); O(list, be_id); O(list, fe_id); O(list, devid); O(list, count); O(list, ids);
             S(query); O(query, type); O(query, be_id); O(query, fe_id); O(query, devid); O(query, cfg);
             S(guest_close); O(guest_close, type); O(guest_close, domid);
+            S(key); O(key, type); O(key, be_id); O(key, fe_id); O(key, devid);
+            S(devctl); O(devctl, version); O(devctl, cmd); O(devctl, domain); O(devctl, u); O(devctl, u.all.devs);
             N(create, 0); N(destroy, 1); N(list, 2); N(query, 3); N(guest_close, 5);
             return 0;
         }
@@ -83,6 +88,7 @@ public sealed class StructureTests
         Assert.Equal([48, 12, 144, 40, 8], new[] { NoxsCalls.Create, NoxsCalls.Destroy, NoxsCalls.List, NoxsCalls.Query, NoxsCalls.GuestClose }.Select(NoxsCalls.SizeOf));
         Assert.Equal([8, 12], new[] { NoxsCalls.TellOfPage, NoxsCalls.AskToLetGo }.Select(NoxsCalls.SizeOf));
         Assert.All((uint[])[NoxsCalls.TellOfPage, NoxsCalls.AskToLetGo], call => Assert.True(NoxsCalls.Has(call)));
+        Assert.Equal((12, 664, 16), (here["key"], here["devctl"], here["devctl.u"]));
         Assert.Equal(8, DevicePage.Tag.Length);
     }
 
@@ -144,6 +150,11 @@ public sealed class StructureTests
         Add("query", query, ("type", At(ref query, ref query.Type)), ("be_id", At(ref query, ref query.Backend)), ("fe_id", At(ref query, ref query.Frontend)), ("devid", At(ref query, ref query.Id)), ("cfg", At(ref query, ref query.Settings)));
         CloseArgument close = default;
         Add("guest_close", close, ("type", At(ref close, ref close.Request)), ("domid", At(ref close, ref close.Domain)));
+        DeviceListKey key = default;
+        Add("key", key, ("type", At(ref key, ref key.Type)), ("be_id", At(ref key, ref key.Backend)), ("fe_id", At(ref key, ref key.Frontend)), ("devid", At(ref key, ref key.Id)));
+        DeviceListCall call = default;
+        Add("devctl", call, ("version", At(ref call, ref call.Version)), ("cmd", At(ref call, ref call.Command)), ("domain", At(ref call, ref call.Domain)), ("u", At(ref call, ref call.Address)), ("u.all.devs", At(ref call, ref call.Entries)));
+        foreach (var offset in new[] { At(ref call, ref call.Added), At(ref call, ref call.Removed), At(ref call, ref call.Count) }) Assert.Equal(here["devctl.u"], offset);
         here.Add("_create", NoxsCalls.Create);
         here.Add("_destroy", NoxsCalls.Destroy);
         here.Add("_list", NoxsCalls.List);

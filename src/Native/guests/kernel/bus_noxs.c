@@ -2,6 +2,7 @@
 // Nothing of that page is believed twice: what is needed of it is read once.
 #include "bus.h"
 
+#include "app.h"
 #include "bus_noxs.h"
 #include "console.h"
 #include "events.h"
@@ -27,13 +28,26 @@ static struct device sysctl = {.control = {.page = control_pages[0]}};
 static struct device vif = {.control = {.page = control_pages[1]}};
 static struct device vbd = {.control = {.page = control_pages[2]}};
 
+static const volatile struct noxs_page *devices; // NULL: we have no such page
+
+// That of a domain with a store lists nothing.
+static const volatile struct noxs_page *hypervisor_page(void)
+{
+    const volatile struct noxs_page *const page = machine.is_pv ? pv_hypervisor_page() : NULL;
+    return page && page->count ? page : NULL;
+}
+
+// A guest that is told to asks the hypervisor, as LightVM's guests do: they know of no page in their memory.
 static const volatile struct noxs_page *device_page(void)
 {
+    char where[16];
+    if (app_option("noxs", where, sizeof where) && strcmp(where, "hypervisor") == 0)
+        return hypervisor_page();
     const char *const page = machine.store_place;
     if (!page || memcmp(page + PAGE_SIZE - sizeof NOXS_TAG + 1, NOXS_TAG, sizeof NOXS_TAG - 1) != 0)
         return NULL;
-    const volatile struct noxs_page *const devices = machine.store_place;
-    return devices->version == NOXS_VERSION ? devices : NULL;
+    const volatile struct noxs_page *const tagged = machine.store_place;
+    return tagged->version == NOXS_VERSION ? tagged : NULL;
 }
 
 static bool is_same(const struct noxs_entry *one, const struct noxs_entry *other)
@@ -45,12 +59,11 @@ static bool is_same(const struct noxs_entry *one, const struct noxs_entry *other
 // The entry of a type that we have already, as long as it is listed; else that with the smallest id; one of type NOXS_NONE when there is none.
 static struct noxs_entry find(enum noxs_type type, const struct device *device)
 {
-    const volatile struct noxs_page *const page = device_page();
     struct noxs_entry found = {.type = NOXS_NONE};
-    const uint32_t count = page ? page->count : 0;
+    const uint32_t count = devices->count;
     for (uint32_t i = 0; i < count && i < NOXS_DEVICES; i++) {
-        const struct noxs_entry entry = {page->entries[i].type, page->entries[i].id, page->entries[i].backend, page->entries[i].serial,
-                                         page->entries[i].grant, page->entries[i].port};
+        const struct noxs_entry entry = {devices->entries[i].type, devices->entries[i].id, devices->entries[i].backend, devices->entries[i].serial,
+                                         devices->entries[i].grant, devices->entries[i].port};
         if (entry.type != type || is_same(&entry, &device->over))
             continue;
         if (is_same(&entry, &device->entry))
@@ -280,7 +293,8 @@ static void look(void)
 static bool start(const struct bus_drivers *the_drivers)
 {
     drivers = the_drivers;
-    if (!device_page())
+    devices = device_page();
+    if (!devices)
         return false;
     look();
     return true;

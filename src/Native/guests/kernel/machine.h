@@ -52,6 +52,8 @@ uint64_t pvh_frame_of(const volatile void *address);
 // Maps the first frame of the grant table over the given page; again after each suspend that was one.
 bool pv_map_grant_table(void *page);
 bool pvh_map_grant_table(void *page);
+// The page by which LightVM's own hypervisor lists our devices, mapped; NULL where it has none. To be asked again after each suspend that was one.
+const void *pv_hypervisor_page(void);
 // Makes room for a page of another domain in the place of one of ours; once for each.
 bool pvh_make_hole(const void *page);
 

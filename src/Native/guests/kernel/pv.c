@@ -9,6 +9,8 @@ void pv_main(struct start_info *info);
 static struct start_info *start;
 static char shared_info_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static void *grant_table_page; // NULL: not mapped
+static char hypervisor_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+static uint64_t hypervisor_page_entry; // 0: not mapped
 
 // With an entry of 0 nothing is there any more.
 static bool map(const void *page, uint64_t entry)
@@ -50,7 +52,7 @@ static void read_start_info(void)
 }
 
 // The saved image knows our own page numbers only, so before a suspend nothing may be left that names a frame: not in
-// start_info, and not in the page tables, where the shared info page and the grant table are the frames that are not part of our memory.
+// start_info, and not in the page tables, where the shared info page, the grant table and the hypervisor's page are the frames that are not part of our memory.
 // Who restores us writes the new frames, ports and shared info page into start_info.
 static bool suspend(void)
 {
@@ -63,6 +65,8 @@ static bool suspend(void)
     map(shared_info_page, 0);
     if (grant_table_page)
         map(grant_table_page, 0);
+    if (hypervisor_page_entry)
+        map(hypervisor_page, 0);
     const bool cancelled =
         hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, address_of(&reason), pv_frame_of(start), 0) != 0;
     if (cancelled) {
@@ -72,7 +76,30 @@ static bool suspend(void)
     read_start_info();
     if (cancelled && grant_table_page)
         pv_map_grant_table(grant_table_page);
+    if (cancelled && hypervisor_page_entry)
+        map(hypervisor_page, hypervisor_page_entry);
     return cancelled;
+}
+
+// Hypercall 41 ("devctl"), of which the argument is always copied as a whole; command 1 answers with a machine address.
+const void *pv_hypervisor_page(void)
+{
+    enum { DEVCTL = 41, VERSION = 1, GET = 1, PRESENT_READABLE = 5 };
+    static struct {
+        uint32_t version, command;
+        uint16_t domain;
+        uint64_t address;
+        uint64_t rest[80];
+    } call;
+    _Static_assert(sizeof call == 664, "the argument of devctl");
+    call.version = VERSION;
+    call.command = GET;
+    call.domain = DOMID_SELF;
+    hypervisor_page_entry = 0;
+    if (hypercall(DEVCTL, address_of(&call), 0, 0, 0))
+        return NULL;
+    hypervisor_page_entry = call.address | PRESENT_READABLE;
+    return map(hypervisor_page, hypervisor_page_entry) ? hypervisor_page : NULL;
 }
 
 bool pv_map_grant_table(void *page)
