@@ -39,9 +39,9 @@ internal sealed class DevicesSuite(SuiteOptions options, string bridge, string l
     {
         output.Create();
         using var image = new DiskImage();
-        using var bare = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs);
-        using var withInterface = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs, new GuestDevices(bridge, null));
-        using var withDisk = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs, new GuestDevices(bridge, image.Path));
+        using var bare = new GuestFiles(options.Kernel, MemoryMiB, options.Pause);
+        using var withInterface = new GuestFiles(options.Kernel, MemoryMiB, options.Pause, new GuestDevices(bridge, null));
+        using var withDisk = new GuestFiles(options.Kernel, MemoryMiB, options.Pause, new GuestDevices(bridge, image.Path));
         using var host = LvmHost.OpenXen();
         if (!host.Devices.ListBridges().Contains(bridge))
         {
@@ -91,9 +91,9 @@ internal sealed class DevicesSuite(SuiteOptions options, string bridge, string l
         finally
         {
             foreach (var variant in variants) variant.Dispose();
+            _results.Write(output, "devices");
             Results.Progress("removing the others");
             using (new DaemonProcess(lightvm, ["devd"], log)) crowd.Remove();
-            _results.Write(output, "devices");
         }
     }
 
@@ -129,7 +129,7 @@ internal sealed class DevicesSuite(SuiteOptions options, string bridge, string l
         }
 
         _results.Figure($"store-requests-{variant.Name}", operations.Count, "requests");
-        variant.Contenders.Add(new TrafficContender(Path.Combine(options.Programs, "traffic"), operations, options.PauseMs));
+        variant.Contenders.Add(new TrafficContender(Path.Combine(options.Programs, "traffic"), operations, options.Pause));
     }
 
     /// <summary>When interfaces come onto their bridge: after their announcement, or xl's start, and before their guests run.</summary>
@@ -163,7 +163,7 @@ internal sealed class DevicesSuite(SuiteOptions options, string bridge, string l
             var bridged = bridges.When($"vif{domain}.0");
             _results.Sample($"to-bridge-{name}", others, bridged - begin);
             _results.Sample($"start-to-bridge-{name}", others, bridged - start);
-            Thread.Sleep(options.PauseMs);
+            options.Pause.Take();
         }
     }
 

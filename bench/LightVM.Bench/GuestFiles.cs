@@ -19,11 +19,11 @@ internal sealed class GuestFiles : IDisposable
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("lightvm-bench-");
 
-    public GuestFiles(string kernel, int memoryMiB, int pauseMs, GuestDevices? devices = null, GuestType type = GuestType.PV, DeviceMethod method = DeviceMethod.Xenstore)
+    public GuestFiles(string kernel, int memoryMiB, Pause pause, GuestDevices? devices = null, GuestType type = GuestType.PV, DeviceMethod method = DeviceMethod.Xenstore)
     {
         Kernel = kernel;
         MemoryMiB = memoryMiB;
-        PauseMs = pauseMs;
+        Pause = pause;
         Type = type;
         Method = method;
         Devices = devices ?? new GuestDevices(null, null);
@@ -35,11 +35,7 @@ internal sealed class GuestFiles : IDisposable
 
     public int MemoryMiB { get; }
 
-    /// <summary>
-    /// Milliseconds to wait after each creation and each destruction, so that the daemons (xenstored, xenconsoled) are done with
-    /// one guest before the next is measured.
-    /// </summary>
-    public int PauseMs { get; }
+    public Pause Pause { get; }
 
     public GuestType Type { get; }
 

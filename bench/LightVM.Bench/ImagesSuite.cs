@@ -29,10 +29,10 @@ internal sealed class ImagesSuite(SuiteOptions options, string folder, string id
     public void Run(DirectoryInfo output)
     {
         output.Create();
-        using var small = new GuestFiles(options.Kernel, SmallMiB, options.PauseMs);
-        using var large = new GuestFiles(options.Kernel, LargeMiB, options.PauseMs);
-        using var pvh = new GuestFiles(options.Kernel, SmallMiB, options.PauseMs, type: GuestType.PVH);
-        using var noxs = new GuestFiles(idle, SmallMiB, options.PauseMs, method: DeviceMethod.Noxs);
+        using var small = new GuestFiles(options.Kernel, SmallMiB, options.Pause);
+        using var large = new GuestFiles(options.Kernel, LargeMiB, options.Pause);
+        using var pvh = new GuestFiles(options.Kernel, SmallMiB, options.Pause, type: GuestType.PVH);
+        using var noxs = new GuestFiles(idle, SmallMiB, options.Pause, method: DeviceMethod.Noxs);
         using var noxsd = new DaemonProcess(lightvm, ["noxsd"], Path.Combine(output.FullName, "images-suite.log"));
         using var host = LvmHost.OpenXen();
         using var times = new ActivityTimes();
@@ -56,10 +56,10 @@ internal sealed class ImagesSuite(SuiteOptions options, string folder, string id
         }
         finally
         {
+            _results.Write(output, "images");
             Results.Progress("removing the others");
             crowd.Remove();
             File.Delete(image);
-            _results.Write(output, "images");
         }
     }
 

@@ -25,7 +25,7 @@ internal sealed class MovesSuite(SuiteOptions options, string target, IReadOnlyL
         var directory = XenstoreDirectory.Open();
         var bus = directory.OpenDeviceBus();
         using var host = new LvmHost(hypervisor, directory, bus);
-        var guests = moved.Select(name => name.Split('-')).Select(words => new GuestFiles(options.Kernel, int.Parse(words[1]), options.PauseMs, type: Enum.Parse<GuestType>(words[0], ignoreCase: true))).ToArray();
+        var guests = moved.Select(name => name.Split('-')).Select(words => new GuestFiles(options.Kernel, int.Parse(words[1]), options.Pause, type: Enum.Parse<GuestType>(words[0], ignoreCase: true))).ToArray();
         var variants = guests.Select(files => (Name: $"{files.Type.ToString().ToLowerInvariant()}-{files.MemoryMiB}", Contenders: Contenders(host, files, live => new BareMove(host, hypervisor, directory, bus, files, target, live)))).ToArray();
         try
         {

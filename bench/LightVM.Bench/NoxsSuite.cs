@@ -25,10 +25,10 @@ internal sealed partial class NoxsSuite(SuiteOptions options, string template, s
     {
         output.Create();
         var interfaces = new GuestDevices(bridge, null);
-        using var plain = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs);
-        using var withInterface = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs, interfaces);
-        using var noxs = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs, method: DeviceMethod.Noxs);
-        using var noxsWithInterface = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs, interfaces, method: DeviceMethod.Noxs);
+        using var plain = new GuestFiles(options.Kernel, MemoryMiB, options.Pause);
+        using var withInterface = new GuestFiles(options.Kernel, MemoryMiB, options.Pause, interfaces);
+        using var noxs = new GuestFiles(options.Kernel, MemoryMiB, options.Pause, method: DeviceMethod.Noxs);
+        using var noxsWithInterface = new GuestFiles(options.Kernel, MemoryMiB, options.Pause, interfaces, method: DeviceMethod.Noxs);
         var log = Path.Combine(output.FullName, "noxs-suite.log");
         using var noxsd = new DaemonProcess(lightvm, ["noxsd"], log);
         using var devd = new DaemonProcess(lightvm, ["devd"], log);
@@ -71,10 +71,10 @@ internal sealed partial class NoxsSuite(SuiteOptions options, string template, s
         }
         finally
         {
-            Results.Progress("removing the others");
-            crowd.Remove();
             _results.Write(output, "noxs");
             _results.WriteMedians(Path.Combine(output.FullName, "noxs-medians.csv"), options.Others, contenders.Where(contender => contender is not UnpauseContender).Select(contender => contender.Name));
+            Results.Progress("removing the others");
+            crowd.Remove();
         }
     }
 

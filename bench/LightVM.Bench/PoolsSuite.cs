@@ -24,7 +24,7 @@ internal sealed class PoolsSuite(SuiteOptions options, string folder, string lig
     public void Run(DirectoryInfo output)
     {
         output.Create();
-        using var files = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs);
+        using var files = new GuestFiles(options.Kernel, MemoryMiB, options.Pause);
         using var host = LvmHost.OpenXen();
         var image = Path.Combine(folder, $"lightvm-bench-{Environment.ProcessId}.image");
         var log = Path.Combine(output.FullName, "poold.log");
@@ -53,11 +53,11 @@ internal sealed class PoolsSuite(SuiteOptions options, string folder, string lig
         }
         finally
         {
+            _results.Write(output, "pools");
+            _results.WriteMedians(Path.Combine(output.FullName, "pools-medians.csv"), options.Others, contenders.Select(contender => contender.Name));
             Results.Progress("removing the others");
             crowd.Remove();
             File.Delete(image);
-            _results.Write(output, "pools");
-            _results.WriteMedians(Path.Combine(output.FullName, "pools-medians.csv"), options.Others, contenders.Select(contender => contender.Name));
         }
     }
 

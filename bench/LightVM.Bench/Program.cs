@@ -78,7 +78,7 @@ SuiteOptions OptionsOf(ParseResult arguments) => new()
     Samples = arguments.GetValue(samples),
     ProcessSamples = arguments.GetValue(processSamples),
     Blocks = arguments.GetValue(blocks),
-    PauseMs = arguments.GetValue(pause),
+    Pause = new Pause(arguments.GetValue(pause)),
     Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
 };
 

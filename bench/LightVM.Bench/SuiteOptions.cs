@@ -17,7 +17,7 @@ internal sealed record SuiteOptions
 
     public required int Blocks { get; init; }
 
-    public required int PauseMs { get; init; }
+    public required Pause Pause { get; init; }
 
     /// <summary>The folder of the programs in C (bench/baseline).</summary>
     public required string Programs { get; init; }

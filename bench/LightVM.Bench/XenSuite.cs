@@ -19,7 +19,7 @@ internal sealed class XenSuite(SuiteOptions options, string? lightvm, string? pw
 
     public void Run(DirectoryInfo output)
     {
-        using var work = new GuestFiles(options.Kernel, MemoryMiB, options.PauseMs);
+        using var work = new GuestFiles(options.Kernel, MemoryMiB, options.Pause);
         using var host = LvmHost.OpenXen();
         var contenders = new List<IContender> { new BaselineContender(options.Baseline, work), new EngineContender(host, work) };
         if (XlContender.Find() is { } xl) contenders.Add(new XlContender(xl, options.Timed, work));
@@ -45,9 +45,9 @@ internal sealed class XenSuite(SuiteOptions options, string? lightvm, string? pw
         finally
         {
             foreach (var contender in contenders.OfType<IDisposable>()) contender.Dispose();
+            _results.Write(output, "xen");
             Results.Progress("removing the others");
             crowd.Remove();
-            _results.Write(output, "xen");
         }
     }
 

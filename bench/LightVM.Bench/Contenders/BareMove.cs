@@ -26,7 +26,7 @@ internal sealed class BareMove(LvmHost host, IHypervisor hypervisor, IDomainDire
         {
             var config = files.Config($"{Name}-{Environment.ProcessId}-{_number++}");
             var source = host.CreateDomain(config);
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             using (var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true })
             {
                 socket.Connect(target, BareTarget.Port);
@@ -42,7 +42,7 @@ internal sealed class BareMove(LvmHost host, IHypervisor hypervisor, IDomainDire
             }
 
             host.DestroyDomain(source.Key);
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
         }
     }
 

@@ -14,7 +14,7 @@ internal sealed class BaselineContender(string program, GuestFiles files) : ICon
 
     public void Create(int count, Action<string, double> sample)
     {
-        List<string> arguments = ["--kernel", files.Kernel, "--memory", Text(files.MemoryMiB), "--count", Text(count), "--warm-up", Text(WarmUp), "--pause", Text(files.PauseMs)];
+        List<string> arguments = ["--kernel", files.Kernel, "--memory", Text(files.MemoryMiB), "--count", Text(count), "--warm-up", Text(WarmUp), "--pause", Text(files.Pause.Ms)];
         if (files.Devices.Bridge is { } bridge) arguments.AddRange(["--vif", bridge]);
         if (files.Devices.Disk is { } disk) arguments.AddRange(["--disk", disk]);
         var lines = Child.Run(program, arguments).Split('\n', StringSplitOptions.RemoveEmptyEntries);

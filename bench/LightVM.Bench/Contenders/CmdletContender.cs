@@ -6,13 +6,14 @@ namespace LightVM.Bench.Contenders;
 /// <summary>New-LvmDomain in one warm pwsh (bench/cmdlet.ps1).</summary>
 internal sealed class CmdletContender : IContender, IDisposable
 {
+    private readonly GuestFiles _files;
     private readonly Process _pwsh;
 
     public CmdletContender(string pwsh, string script, string module, GuestFiles files)
     {
         Results.Progress("starting pwsh");
-        _pwsh = Child.Start(pwsh, "-NoProfile", "-NonInteractive", "-File", script, "-Module", module, "-Config", files.Json,
-            "-PauseMs", files.PauseMs.ToString(CultureInfo.InvariantCulture));
+        _pwsh = Child.Start(pwsh, "-NoProfile", "-NonInteractive", "-File", script, "-Module", module, "-Config", files.Json);
+        _files = files;
         Expect("ready");
     }
 
@@ -22,7 +23,7 @@ internal sealed class CmdletContender : IContender, IDisposable
 
     public void Create(int count, Action<string, double> sample)
     {
-        _pwsh.StandardInput.WriteLine(count.ToString(CultureInfo.InvariantCulture));
+        _pwsh.StandardInput.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{count} {_files.Pause.Ms}"));
         for (var i = 0; i < count; i++)
         {
             var parts = ReadLine().Split(',');

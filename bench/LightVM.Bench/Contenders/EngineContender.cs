@@ -30,11 +30,11 @@ internal sealed class EngineContender(LvmHost host, GuestFiles files, string nam
             if (line is not null) FirstLine.Await(host, domain, line, begin, milliseconds => sample($"line-{name}", milliseconds));
             foreach (var step in domain.Creation!.Steps) sample($"step-{name}-{step.Name}", step.Duration.TotalMilliseconds);
 
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             begin = Stopwatch.GetTimestamp();
             host.DestroyDomain(domain.Key);
             sample($"destroy-{name}", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
         }
     }
 }

@@ -15,9 +15,9 @@ internal sealed class LightvmContender(string lightvm, string timed, GuestFiles 
         {
             var name = $"lightvm-{Environment.ProcessId}-{_number++}";
             sample("create-lightvm", Child.Number(Child.Run(timed, lightvm, "create", files.Json, "--name", name)));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             sample("destroy-lightvm", Child.Number(Child.Run(timed, lightvm, "destroy", name)));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
         }
     }
 }

@@ -17,13 +17,13 @@ internal sealed class MovedEngineContender(LvmHost host, GuestFiles files, Migra
         for (var i = 0; i < count; i++)
         {
             var domain = host.CreateDomain(files.Config($"moved-{Name}-{Environment.ProcessId}-{_number++}"));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             var result = host.Moves.Move(domain.Key, target);
             sample($"move-{Name}", result.TotalTime.TotalMilliseconds);
             sample($"downtime-{Name}", result.Downtime.TotalMilliseconds);
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             Child.Run("ssh", target.Host, $"lightvm destroy -q {domain.Name}");
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
         }
     }
 }

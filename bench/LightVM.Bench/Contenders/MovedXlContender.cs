@@ -15,11 +15,11 @@ internal sealed class MovedXlContender(string xl, string timed, GuestFiles files
         {
             var guest = $"xl-moved-{Environment.ProcessId}-{_number++}";
             Child.Run(timed, xl, "create", "-q", files.Xl(guest));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             sample("move-xl", Child.Number(Child.Run(timed, ["-q", xl, "migrate", guest, target])));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             Child.Run("ssh", target, $"{xl} destroy {guest}");
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
         }
     }
 }

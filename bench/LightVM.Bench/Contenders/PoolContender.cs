@@ -48,7 +48,7 @@ internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind ki
                 if (line is not null) FirstLine.Await(host, domain, line, begin, milliseconds => sample($"line-{Name}", milliseconds));
                 if (domain.Creation is not { } creation || creation.Pool != Name) throw new InvalidOperationException($"{domain} was not made of a shell of {Name}");
                 foreach (var step in creation.Steps) sample($"step-{Name}-{step.Name}", step.Duration.TotalMilliseconds);
-                Thread.Sleep(files.PauseMs);
+                files.Pause.Take();
                 host.DestroyDomain(domain.Key);
             }
         }
@@ -57,7 +57,7 @@ internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind ki
             host.Pools.Remove(pool.Name);
         }
 
-        Thread.Sleep(files.PauseMs);
+        files.Pause.Take();
     }
 
     private void AwaitShells()
@@ -65,9 +65,9 @@ internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind ki
         for (var begin = Stopwatch.GetTimestamp(); host.Pools.Get(Name) is not { ReadyCount: Ready, MakingCount: 0, LentCount: 0 };)
         {
             if (Stopwatch.GetElapsedTime(begin) > Patience) throw new InvalidOperationException($"{Name} has no shells: {host.Pools.Get(Name).Problem}");
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
         }
 
-        Thread.Sleep(files.PauseMs);
+        files.Pause.Take();
     }
 }

@@ -20,7 +20,7 @@ internal sealed class SavedBaselineContender(string program, GuestFiles files, s
             "--image", image,
             "--count", Text(count),
             "--warm-up", Text(WarmUp),
-            "--pause", Text(files.PauseMs)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            "--pause", Text(files.Pause.Ms)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         var columns = lines[0].Split(',');
         foreach (var line in lines.Skip(1))
         {

@@ -18,7 +18,7 @@ internal sealed class SavedEngineContender(LvmHost host, ActivityTimes times, Gu
         for (var i = 0; i < count; i++)
         {
             var domain = host.CreateDomain(files.Config($"saved-{Environment.ProcessId}-{_number++}"));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             Save("checkpoint", domain, sample);
             // From the hypervisor's "suspended" to its "runs".
             sample("standstill-engine", times.BetweenEnds("save/suspend", "save/resume"));
@@ -29,10 +29,10 @@ internal sealed class SavedEngineContender(LvmHost host, ActivityTimes times, Gu
             sample("restore-engine", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
             foreach (var step in domain.Creation!.Steps) sample($"step-engine-restore-{(step.Name == "restore" ? "memory" : step.Name)}", step.Duration.TotalMilliseconds);
             sample("step-engine-restore-inspect", times.DurationOf("restore/inspect"));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             host.DestroyDomain(domain.Key);
             File.Delete(image);
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
         }
     }
 
@@ -48,6 +48,6 @@ internal sealed class SavedEngineContender(LvmHost host, ActivityTimes times, Gu
         sample($"{operation}-engine-unsynced", total - times.DurationOf("save/sync"));
         foreach (var step in new[] { "begin", "suspend", "complete", "sync", options.KeepRunning ? "resume" : "destroy" }) sample($"step-engine-{operation}-{step}", times.DurationOf($"save/{step}"));
         sample($"step-engine-{operation}-memory", times.BetweenEnds("save/suspend", "save/memory"));
-        Thread.Sleep(files.PauseMs);
+        files.Pause.Take();
     }
 }

@@ -15,19 +15,19 @@ internal sealed class SavedXlContender(string xl, string timed, GuestFiles files
         {
             var guest = $"xl-saved-{Environment.ProcessId}-{_number++}";
             Child.Run(timed, xl, "create", "-q", files.Xl(guest));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             Time("checkpoint", "save", "-c", guest, image);
             Time("save", "save", guest, image);
             Time("restore", "restore", image);
             Child.Run(timed, xl, "destroy", guest);
             File.Delete(image);
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
         }
 
         void Time(string operation, params string[] arguments)
         {
             sample($"{operation}-xl", Child.Number(Child.Run(timed, ["-q", xl, .. arguments])));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
         }
     }
 }

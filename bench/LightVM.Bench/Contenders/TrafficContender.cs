@@ -11,12 +11,12 @@ internal sealed class TrafficContender : IContender, IDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("lightvm-bench-");
     private readonly string _program;
     private readonly string _file;
-    private readonly int _pauseMs;
+    private readonly Pause _pause;
 
-    public TrafficContender(string program, IEnumerable<StoreOperation> operations, int pauseMs)
+    public TrafficContender(string program, IEnumerable<StoreOperation> operations, Pause pause)
     {
         _program = program;
-        _pauseMs = pauseMs;
+        _pause = pause;
         _file = Path.Combine(_folder.FullName, "traffic");
         File.WriteAllLines(_file, operations.Select(operation => $"{operation.Who}\t{operation.What}\t{(operation.Path is "" ? "" : Root + operation.Path)}\t{operation.Value}"));
     }
@@ -33,7 +33,7 @@ internal sealed class TrafficContender : IContender, IDisposable
             "--watch", Root + StoreTrace.Backends,
             "--count", Text(count),
             "--warm-up", "1",
-            "--pause", Text(_pauseMs)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            "--pause", Text(_pause.Ms)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         var columns = lines[0].Split(',');
         foreach (var line in lines.Skip(1))
         {

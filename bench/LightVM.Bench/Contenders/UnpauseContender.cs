@@ -21,14 +21,14 @@ internal sealed class UnpauseContender(LvmHost host, IHypervisor hypervisor, Gue
             var draft = files.Config($"unpause-{Environment.ProcessId}-{_number++}").ToDraft();
             draft.Paused = true;
             var domain = host.CreateDomain(Configuration.DomainConfig.From(draft));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             var begin = Stopwatch.GetTimestamp();
             hypervisor.Unpause(domain.Id);
             sample("create-unpause", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
             FirstLine.Await(host, domain, line, begin, milliseconds => sample("line-unpause", milliseconds));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             host.DestroyDomain(domain.Key);
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
         }
     }
 }

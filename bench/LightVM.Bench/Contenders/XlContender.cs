@@ -21,9 +21,9 @@ internal sealed class XlContender(string xl, string timed, GuestFiles files, str
         {
             var guest = $"{name}-{Environment.ProcessId}-{_number++}";
             sample($"create-{name}", Child.Number(Child.Run(timed, xl, "create", "-q", files.Xl(guest, script))));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
             sample($"destroy-{name}", Child.Number(Child.Run(timed, xl, "destroy", guest)));
-            Thread.Sleep(files.PauseMs);
+            files.Pause.Take();
         }
     }
 }
