@@ -23,7 +23,7 @@ main() {
   for transport in plain tls ssh; do
     for kind in pv pvh; do go_back_and_forth "$kind" "$transport"; done
   done
-  move_by_cmdlet
+  move_by_cmdlets
   for transport in plain tls ssh; do
     for kind in pv pvh; do serves_without_store "$kind" "$transport"; done
   done
@@ -72,12 +72,17 @@ go_back_and_forth() {
   on "$west" "lightvm destroy -q $1"
 }
 
-# move_by_cmdlet: the same as a user of PowerShell does it
-move_by_cmdlet() {
-  on "$west" "lightvm create -q /tmp/pvh.json"
-  on "$west" "pwsh -NoProfile -Command 'Import-Module LightVM; Get-LvmDomain pvh | Move-LvmDomain -ComputerName $east_address | Format-List'" >&2 || true
-  expect 'Move-LvmDomain moves it over TLS' pvh 0 1
-  on "$east" "lightvm destroy -q pvh"
+# move_by_cmdlets: the same as a user of PowerShell does it, there by the pipeline, and back by jobs
+move_by_cmdlets() {
+  local transport name
+  for name in $west $east; do "$lab" copy "$name" "$here/move.ps1" /tmp/; done
+  on "$west" "pwsh -NoProfile -File /tmp/move.ps1 -ComputerName $east_address -PlainPort $plain_port -New" >&2 || true
+  for transport in tls ssh plain; do expect "Move-LvmDomain moves it over $transport" moved-$transport 0 1; done
+  on "$east" "pwsh -NoProfile -File /tmp/move.ps1 -ComputerName $west_address -PlainPort $plain_port" >&2 || true
+  for transport in tls ssh plain; do
+    expect "a job of Move-LvmDomain moves it back over $transport" moved-$transport 1 0
+    on "$west" "lightvm destroy -q moved-$transport"
+  done
 }
 
 # serve_without_store: the noxs daemon runs on both sides
