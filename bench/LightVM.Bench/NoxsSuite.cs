@@ -72,7 +72,7 @@ internal sealed partial class NoxsSuite(SuiteOptions options, string template, s
         finally
         {
             _results.Write(output, "noxs");
-            _results.WriteMedians(Path.Combine(output.FullName, "noxs-medians.csv"), options.Others, contenders.Where(contender => contender is not UnpauseContender).Select(contender => contender.Name));
+            _results.WriteMedians(Path.Combine(output.FullName, "noxs-medians.csv"), options.Others, contenders.Where(contender => contender is not UnpauseContender).Select(contender => $"create-{contender.Name}"));
             Results.Progress("removing the others");
             crowd.Remove();
         }

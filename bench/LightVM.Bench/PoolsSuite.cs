@@ -54,7 +54,7 @@ internal sealed class PoolsSuite(SuiteOptions options, string folder, string lig
         finally
         {
             _results.Write(output, "pools");
-            _results.WriteMedians(Path.Combine(output.FullName, "pools-medians.csv"), options.Others, contenders.Select(contender => contender.Name));
+            _results.WriteMedians(Path.Combine(output.FullName, "pools-medians.csv"), options.Others, [.. contenders.Select(contender => $"create-{contender.Name}"), "run-pool-built", "run-pool-snapshot"]);
             Results.Progress("removing the others");
             crowd.Remove();
             File.Delete(image);

@@ -20,6 +20,8 @@ internal readonly record struct Bound(double Value, bool AtMost)
 /// <summary>Samples and figures of a run: printed as they come, and written at its end.</summary>
 internal sealed class Results
 {
+    private const string Creation = "create-";
+
     private readonly List<(string Series, int Others, double Milliseconds)> _samples = [];
     private readonly List<(string Name, double Value, string Unit, Bound? Bound)> _figures = [];
 
@@ -61,14 +63,14 @@ internal sealed class Results
         WriteFigures(Path.Combine(directory.FullName, $"{suite}-figures.json"));
     }
 
-    /// <summary>What a plot of creations is made of: a line for each number of guests beside, a column for each contender.</summary>
-    public void WriteMedians(string path, IReadOnlyList<int> beside, IEnumerable<string> contenders)
+    /// <summary>What a plot of creations is made of: a line for each number of guests beside, a column for each series, of which creations are called by their contender.</summary>
+    public void WriteMedians(string path, IReadOnlyList<int> beside, IEnumerable<string> series)
     {
-        var names = contenders.ToList();
-        var lines = new List<string> { string.Join(',', ["others", .. names]) };
+        var all = series.ToList();
+        var lines = new List<string> { string.Join(',', ["others", .. all.Select(name => name.StartsWith(Creation, StringComparison.Ordinal) ? name[Creation.Length..] : name)]) };
         foreach (var others in beside)
         {
-            var medians = names.Select(name => Median($"create-{name}", others)).Select(median => double.IsNaN(median) ? "" : median.ToString("F3", CultureInfo.InvariantCulture));
+            var medians = all.Select(name => Median(name, others)).Select(median => double.IsNaN(median) ? "" : median.ToString("F3", CultureInfo.InvariantCulture));
             lines.Add(string.Join(',', [others.ToString(CultureInfo.InvariantCulture), .. medians]));
         }
 
