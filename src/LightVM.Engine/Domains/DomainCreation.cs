@@ -153,9 +153,8 @@ internal sealed class DomainCreation
     ];
 
     /// <summary>
-    /// Where it finds everything as it shall be, it runs while its name is written, which takes the longer the more guests there are. Until that is done it is held, and
+    /// Where it finds everything as it shall be, it runs while its name is written, which takes the longer the more guests there are in the store. Until that is done it is held, and
     /// a shell that somebody has: who dies before leaves nothing, and what shall happen when its guest ends is asked for afterwards.
-    /// Not without a store: there it takes as long however many there are, and the two would only be in each other's way on one processor.
     /// </summary>
     private static readonly Step[] FromBuiltAsItIs =
     [
@@ -269,7 +268,7 @@ internal sealed class DomainCreation
         };
         try
         {
-            creation.RunSteps("create", [TableOf(shell.Flavour.Kind, isAsItIs: creation is { _noxs: null, _added.Count: 0, _changed.Count: 0 })], cancellation);
+            creation.RunSteps("create", [TableOf(shell.Flavour.Kind, isAsItIs: creation is { _added.Count: 0, _changed.Count: 0 })], cancellation);
         }
         catch (Exception error)
         {

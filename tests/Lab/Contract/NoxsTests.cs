@@ -17,6 +17,7 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
 {
     private const string Address = "192.168.77.40";
     private const int EchoPort = 7;
+    private const string Pool = "noxs";
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
@@ -188,27 +189,37 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
     [InlineData(ShellKind.Snapshot, GuestType.PVH)]
     public void Shells_become_guests(ShellKind kind, GuestType type)
     {
-        const string Pool = "noxs";
-        var flavour = kind == ShellKind.Snapshot ? PoolFlavour.OfImage(SaveDaytime(type)) : PoolFlavour.Of(ConfigOf("daytime", type), kind);
-        var folder = Directory.CreateTempSubdirectory("lightvm-pools-").FullName;
-        using var keeper = DeviceDaemon.StartOther("poold", new Dictionary<string, string> { [FilePoolStore.FolderVariable] = folder });
-        try
+        WithPool(kind == ShellKind.Snapshot ? PoolFlavour.OfImage(SaveDaytime(type)) : PoolFlavour.Of(ConfigOf("daytime", type), kind), () =>
         {
-            _host.Pools.Add(new PoolDefinition { Name = Pool, Flavour = flavour, Minimum = 1, Maximum = 1 });
-            GuestTests.AssertEventually(() => _host.Pools.Get(Pool).ReadyCount == 1, () => $"{_host.Pools.Get(Pool).Problem}; {keeper.Log}; {Noxs.Log}");
-
             var domain = Start("daytime", type);
 
             Assert.Equal((kind.ToString(), Pool), (domain.Creation!.Source.ToString(), domain.Creation.Pool));
             AssertTellsTime();
             Destroy(domain);
-        }
-        finally
+        });
+    }
+
+    [Theory]
+    [MemberData(nameof(PoolTests.UserPoints), MemberType = typeof(PoolTests))]
+    public void A_client_that_dies_amid_a_hot_start_leaves_nothing_that_is_half(string point)
+    {
+        WithPool(PoolFlavour.Of(ConfigOf("daytime", GuestType.PV), ShellKind.Built), () =>
         {
-            _host.Pools.Remove(Pool);
-            keeper.Stop();
-            Directory.Delete(folder, recursive: true);
-        }
+            var config = Path.Combine(Path.GetTempPath(), "lightvm-noxs-dies.json");
+            AtEnd(() => File.Delete(config));
+            File.WriteAllBytes(config, DomainConfigJson.Write(ConfigOf("daytime", GuestType.PV)));
+            var (exitCode, output) = Dom0.Run("env", $"LIGHTVM_CRASH_AT={point}", Dom0.Lightvm, "create", config);
+            Assert.True(exitCode == 128 + 9, output);
+
+            // What is committed is somebody's, and runs.
+            GuestTests.AssertEventually(() => Contract.Directory.Shells.List().All(shell => shell.State != ShellState.Claimed), () => $"a shell is still claimed; {Noxs.Log}");
+            AwaitReady();
+            var left = _host.ListDomains().Where(domain => domain.Name == "noxs-daytime" && domain.State != DomainState.Dying).ToArray();
+            Assert.Equal(point == ShellCrashPoints.Committed ? 1 : 0, left.Length);
+            if (left.Length == 0) return;
+            AssertTellsTime();
+            Destroy(left[0]);
+        });
     }
 
     [Fact]
@@ -266,6 +277,27 @@ public sealed class NoxsTests(XenContractHost contract, RunningNoxsDaemon noxs) 
     }
 
     private Domain Start(string guest, GuestType type, int vifs = 1) => _host.CreateDomain(ConfigOf(guest, type, vifs), Cancellation);
+
+    /// <summary>Does something while the daemon keeps a shell ready.</summary>
+    private void WithPool(PoolFlavour flavour, Action use)
+    {
+        var folder = Directory.CreateTempSubdirectory("lightvm-pools-").FullName;
+        using var keeper = DeviceDaemon.StartOther("poold", new Dictionary<string, string> { [FilePoolStore.FolderVariable] = folder });
+        try
+        {
+            _host.Pools.Add(new PoolDefinition { Name = Pool, Flavour = flavour, Minimum = 1, Maximum = 1 });
+            AwaitReady();
+            use();
+        }
+        finally
+        {
+            _host.Pools.Remove(Pool);
+            keeper.Stop();
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private void AwaitReady() => GuestTests.AssertEventually(() => _host.Pools.Get(Pool).ReadyCount == 1, () => $"{_host.Pools.Get(Pool).Problem}; {Noxs.Log}");
 
     /// <summary>An image of one that serves.</summary>
     private string SaveDaytime(GuestType type)
