@@ -384,28 +384,24 @@ test_examples() {
 }
 
 # A thousand guests, three times over; the ordinary run of the lab has a hundred once.
-test_bulk() { crowd bulk 12288 LIGHTVM_BULK=1000x3 LightVM.Lab.BulkTests; }
+test_bulk() { apart bulk LIGHTVM_BULK=1000x3 '-class LightVM.Lab.BulkTests' --memory 12288 --dom0-memory 2048; }
 
 # Five hundred guests where xenstored was killed, for which a lab is of no use any more after that.
-test_storeless() { crowd storeless 8192 LIGHTVM_WITHOUT_STORE=500 LightVM.Lab.WithoutStoreTests; }
+test_storeless() { apart storeless LIGHTVM_WITHOUT_STORE=500 '-class LightVM.Lab.WithoutStoreTests' --memory 8192 --dom0-memory 2048; }
 
-# Guests without a store where the hypervisor has pages for them, as LightVM's own had: those that look there boot, serve, move their memory and come back.
+# Guests without a store where the hypervisor has pages for them, as LightVM's own had: those that look there boot, serve, are saved, restored and made of shells.
 test_devctl() {
-  local log=$artifacts/devctl.log
   say "a Xen with LightVM's hypercall"
   install bison flex gcc make python3 libc6-dev dpkg-dev
   tests/Lab/devctl/build-xen.sh "$artifacts/xen" >&2
-  start_lab devctl --memory 4096 --cpus 1 --xen "$artifacts/xen/xen/xen"
-  lab run devctl --timeout 3600 -- "cd /lightvm/lab && LIGHTVM_DEVCTL=1 dotnet LightVM.Contract.dll -noColor -class LightVM.Lab.HypervisorPageTests -class LightVM.Lab.NoxsTests -class '*XenNoxs*'" </dev/null 2>&1 | tee "$log" || true
-  count_xunit "$log"
-  lab stop devctl
+  apart devctl LIGHTVM_DEVCTL=1 "-class LightVM.Lab.HypervisorPageTests -class LightVM.Lab.NoxsTests -class '*XenNoxs*'" --memory 4096 --xen "$artifacts/xen/xen/xen"
 }
 
-# crowd NAME MIB SETTING CLASS: what one class of the contract does with as many guests as the setting says, in a lab of its own
-crowd() {
+# apart NAME SETTING WORDS OPTION...: what some classes of the contract do where a setting says so, in a lab of its own, started with these options
+apart() {
   local log=$artifacts/$1.log
-  start_lab "$1" --memory "$2" --dom0-memory 2048 --cpus 1
-  lab run "$1" --timeout 14400 -- "cd /lightvm/lab && $3 dotnet LightVM.Contract.dll -noColor -class $4" </dev/null 2>&1 | tee "$log" || true
+  start_lab "$1" --cpus 1 "${@:4}"
+  lab run "$1" --timeout 14400 -- "cd /lightvm/lab && $2 dotnet LightVM.Contract.dll -noColor $3" </dev/null 2>&1 | tee "$log" || true
   count_xunit "$log"
   lab stop "$1"
 }

@@ -5,7 +5,7 @@ namespace LightVM.Noxs;
 /// <summary>What <see cref="DeviceListCall"/> asks for.</summary>
 internal enum DeviceListCommand : uint
 {
-    /// <summary>The machine address of the page: what a guest asks for itself.</summary>
+    /// <summary>The machine address of the page: what a guest asks for itself, and nobody here.</summary>
     Get = 1,
     Add,
     Remove,
@@ -26,10 +26,6 @@ internal struct DeviceListCall
 
     [FieldOffset(8)]
     public ushort Domain;
-
-    /// <summary>Of <see cref="DeviceListCommand.Get"/>.</summary>
-    [FieldOffset(16)]
-    public ulong Address;
 
     /// <summary>Of <see cref="DeviceListCommand.Add"/>.</summary>
     [FieldOffset(16)]

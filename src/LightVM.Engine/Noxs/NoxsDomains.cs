@@ -26,6 +26,9 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
     // Of domains that have devices and no record yet, by their ids: who makes a domain publishes it as well.
     private readonly ConcurrentDictionary<uint, List<DeviceEntry>> _begun = new();
 
+    // Null where the hypervisor is not LightVM's own; asked for with the first page, and not by those whose domains all have a store.
+    private readonly Lazy<HypervisorPages?> _hypervisorPages = new(() => HypervisorPages.Of(hypervisor));
+
     private int _isReconciled;
 
     /// <summary>Finds what a disk shall be (<see cref="OpenedDisk.Open"/>).</summary>
@@ -33,9 +36,6 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
 
     /// <summary>Removes what a guest that is gone has written.</summary>
     public Action<Guid> RemoveConsole { get; init; } = uuid => ConsoleSpools.Delete(NoxsFiles.ConsoleFolder, uuid);
-
-    /// <summary>The pages that the hypervisor keeps itself; null where it is not LightVM's own.</summary>
-    public HypervisorPages? HypervisorPages { get; init; }
 
     public NoxsRegistry Registry => registry;
 
@@ -432,7 +432,7 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
     private void Change(DomainKey domain, NoxsRecord before, NoxsRecord after)
     {
         if (after.PageFrame != 0) ChangePage(domain.Id, after.PageFrame, before.Entries, after.Entries);
-        HypervisorPages?.Write(domain.Id, after.Entries);
+        _hypervisorPages.Value?.Write(domain.Id, after.Entries);
         registry.Save(domain.Uuid, after);
     }
 
@@ -457,7 +457,7 @@ internal sealed class NoxsDomains(IHypervisor hypervisor, INoxsBackend backend, 
     private void WritePage(DomainPublication publication, List<DeviceEntry> entries)
     {
         if (publication.Rings != default) WritePage(publication.Key.Id, publication.Rings.StoreFrame, entries);
-        HypervisorPages?.Write(publication.Key.Id, entries);
+        _hypervisorPages.Value?.Write(publication.Key.Id, entries);
     }
 
     private void WritePage(uint domain, ulong frame, List<DeviceEntry> entries)

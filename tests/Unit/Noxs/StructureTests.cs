@@ -153,8 +153,8 @@ public sealed class StructureTests
         DeviceListKey key = default;
         Add("key", key, ("type", At(ref key, ref key.Type)), ("be_id", At(ref key, ref key.Backend)), ("fe_id", At(ref key, ref key.Frontend)), ("devid", At(ref key, ref key.Id)));
         DeviceListCall call = default;
-        Add("devctl", call, ("version", At(ref call, ref call.Version)), ("cmd", At(ref call, ref call.Command)), ("domain", At(ref call, ref call.Domain)), ("u", At(ref call, ref call.Address)), ("u.all.devs", At(ref call, ref call.Entries)));
-        foreach (var offset in new[] { At(ref call, ref call.Added), At(ref call, ref call.Removed), At(ref call, ref call.Count) }) Assert.Equal(here["devctl.u"], offset);
+        Add("devctl", call, ("version", At(ref call, ref call.Version)), ("cmd", At(ref call, ref call.Command)), ("domain", At(ref call, ref call.Domain)), ("u", At(ref call, ref call.Added)), ("u.all.devs", At(ref call, ref call.Entries)));
+        foreach (var offset in new[] { At(ref call, ref call.Removed), At(ref call, ref call.Count) }) Assert.Equal(here["devctl.u"], offset);
         here.Add("_create", NoxsCalls.Create);
         here.Add("_destroy", NoxsCalls.Destroy);
         here.Add("_list", NoxsCalls.List);
