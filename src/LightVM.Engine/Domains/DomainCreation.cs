@@ -408,7 +408,7 @@ internal sealed class DomainCreation
             }
 
             if (cancellation.IsCancellationRequested) throw new LvmException(ErrorIds.OperationCancelled, $"it was cancelled before step '{step.Name}'");
-            using var activity = Activities.StartActivity($"{operation}/{step.Name}");
+            using var activity = Activities.HasListeners() ? Activities.StartActivity($"{operation}/{step.Name}") : null;
             var begin = Stopwatch.GetTimestamp();
             try
             {

@@ -114,9 +114,10 @@ internal sealed class RunRecords<T>(string name, Func<T, byte[]> write, Func<str
     }
 
     /// <summary>Tells of the records that come and go. Errors: HostFileFailure.</summary>
-    public FolderWatch Watch()
+    /// <param name="isOfArrivals">Whether it tells only of those that come.</param>
+    public FolderWatch Watch(bool isOfArrivals = false)
     {
         RunFolder.FileIn(name, ".");
-        return new FolderWatch(Folder);
+        return new FolderWatch(Folder, isOfArrivals);
     }
 }

@@ -18,10 +18,11 @@ internal sealed unsafe class FolderWatch : IDisposable
     private int _file;
 
     /// <summary>Begins. Errors: HostFileFailure.</summary>
-    public FolderWatch(string folder)
+    /// <param name="isOfArrivals">Whether it tells only of files that come.</param>
+    public FolderWatch(string folder, bool isOfArrivals = false)
     {
         _file = Libc.NotificationFile(Libc.OpenNonBlocking | Libc.OpenCloseOnExec);
-        if (_file >= 0 && Libc.AddWatch(_file, folder, Libc.MovedIn | Libc.MovedOut | Libc.Deleted) >= 0) return;
+        if (_file >= 0 && Libc.AddWatch(_file, folder, Libc.MovedIn | (isOfArrivals ? 0 : Libc.MovedOut | Libc.Deleted)) >= 0) return;
         var errno = Marshal.GetLastPInvokeError();
         Dispose();
         throw new LvmException(ErrorIds.HostFileFailure, $"the folder '{folder}' cannot be watched") { Errno = errno };
@@ -34,6 +35,10 @@ internal sealed unsafe class FolderWatch : IDisposable
     /// <summary>Waits until something has happened; false when nothing has in time.</summary>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public bool Wait(TimeSpan timeout, CancellationToken cancellation) => Readiness.Await(_file, timeout, cancellation);
+
+    /// <summary>The same for who waits again and again.</summary>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public void Wait(Readiness readiness) => readiness.Await(_file);
 
     /// <summary>What has happened since it was asked last, in its order; valid until the next call. Does not wait.</summary>
     public IReadOnlyList<FolderChange> Take()

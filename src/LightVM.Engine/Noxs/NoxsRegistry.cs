@@ -9,8 +9,8 @@ namespace LightVM.Noxs;
 
 /// <summary>
 /// The domains without a store, in /run: a file for each, named by uuid, and a link for each name and each address, so that neither creating a domain nor looking
-/// one up goes through all of them. Each is read once, or all of them by who lists them, and then only those that inotify tells of. In memory, for a simulated
-/// host. Members may be called from several threads.
+/// one up goes through all of them. Each is read once, or all of them by who lists them, and then only those that inotify tells of, when they are asked for. In
+/// memory, for a simulated host. Members may be called from several threads.
 /// </summary>
 /// <param name="isSimulated">Whether it is of a host in memory.</param>
 internal sealed class NoxsRegistry(bool isSimulated = false) : IDisposable
@@ -25,6 +25,7 @@ internal sealed class NoxsRegistry(bool isSimulated = false) : IDisposable
     private readonly RunRecords<NoxsRecord>? _files = isSimulated ? null : new RunRecords<NoxsRecord>(RecordsFolder, NoxsRecord.Write, NoxsRecord.Read);
     private readonly object _lock = new();
     private readonly Dictionary<Guid, NoxsRecord> _known = [];
+    private readonly HashSet<Guid> _unread = []; // where all are known: those that others have changed since
     private readonly HashSet<Guid> _announced = []; // changes of our own, of which we shall be told as well
     private FolderWatch? _watch; // of whatever happens to what is known
     private bool _isListed = isSimulated; // whether all that there are are known
@@ -38,8 +39,7 @@ internal sealed class NoxsRegistry(bool isSimulated = false) : IDisposable
             if (_isListed && _known.TryGetValue(uuid, out var listed)) return listed; // as of the last look
             TakeChanges();
             if (_known.TryGetValue(uuid, out var record)) return record;
-            if (!_isListed && _files!.Find(uuid) is { } found) return _known[uuid] = found;
-            return null;
+            return !_isListed || _unread.Contains(uuid) ? Read(uuid) : null;
         }
     }
 
@@ -91,6 +91,7 @@ internal sealed class NoxsRegistry(bool isSimulated = false) : IDisposable
             Watch();
             TakeChanges();
             if (!_isListed) ReadAll();
+            foreach (var uuid in _unread.ToArray()) Read(uuid);
         }
     }
 
@@ -150,14 +151,23 @@ internal sealed class NoxsRegistry(bool isSimulated = false) : IDisposable
             }
 
             if (RunRecords.UuidOf(change.Name) is not { } uuid || (change.IsThere && _announced.Remove(uuid))) continue;
-            if (change.IsThere && _files!.Find(uuid) is { } record) _known[uuid] = record;
-            else _known.Remove(uuid);
+            _known.Remove(uuid);
+            if (change.IsThere && _isListed) _unread.Add(uuid);
+            else _unread.Remove(uuid);
         }
+    }
+
+    private NoxsRecord? Read(Guid uuid)
+    {
+        _unread.Remove(uuid);
+        if (_files!.Find(uuid) is not { } record) return null;
+        return _known[uuid] = record;
     }
 
     private void ReadAll()
     {
         _known.Clear();
+        _unread.Clear();
         _announced.Clear();
         foreach (var (uuid, record) in _files!.All()) _known[uuid] = record;
         _isListed = true;

@@ -36,7 +36,7 @@ internal sealed class PoolDaemonClient : IPoolService
         _changes = new DaemonConnection(Daemon, _path, ErrorIds.PoolDaemonUnavailable, ChangePatience);
     }
 
-    public bool IsThere => ShellShelf.IsThere || IsDaemonThere;
+    public bool IsThere => _shelf.IsThere || IsDaemonThere;
 
     private bool IsDaemonThere => Environment.TickCount64 >= Interlocked.Read(ref _restsUntil) && File.Exists(_path);
 

@@ -22,7 +22,8 @@ internal sealed class RunShellRecords : IShellRecords
     public static bool IsThere => Directory.Exists(Waiting.Folder);
 
     /// <summary>Tells of shells that begin to wait, or come further on the way to it, and of those that wait no more. Errors: HostFileFailure.</summary>
-    public static FolderWatch WatchWaiting() => Waiting.Watch();
+    /// <param name="isOfArrivals">Whether it tells only of the former.</param>
+    public static FolderWatch WatchWaiting(bool isOfArrivals = false) => Waiting.Watch(isOfArrivals);
 
     /// <summary>Tells of shells that somebody has taken, and of those of them that are none any more. Errors: HostFileFailure.</summary>
     public static FolderWatch WatchClaimed() => Claimed.Watch();

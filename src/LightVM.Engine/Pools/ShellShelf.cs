@@ -1,11 +1,13 @@
 using LightVM.Domains;
+using LightVM.Errors;
 using LightVM.Linux;
 
 namespace LightVM.Pools;
 
 /// <summary>
-/// The shells that wait on this host, as one sees them who uses them: their records in /run, which are read once each. Nobody has to be
-/// asked for a shell: whoever renames its record has it (<see cref="IShellRecords.TryClaim"/>). Members may be called from several threads.
+/// The shells that wait on this host, as one sees them who uses them: their records in /run, which are read once each, when they come, so that whoever
+/// takes one finds it read. Nobody has to be asked for a shell: whoever renames its record has it (<see cref="IShellRecords.TryClaim"/>). Members may be
+/// called from several threads.
 /// </summary>
 internal sealed class ShellShelf : IDisposable
 {
@@ -14,10 +16,12 @@ internal sealed class ShellShelf : IDisposable
     private readonly object _lock = new();
     private readonly Dictionary<PoolFlavour, SortedSet<ShellRecord>> _waiting = [];
     private readonly Dictionary<Guid, ShellRecord> _known = [];
+    private readonly CancellationTokenSource _ended = new();
     private FolderWatch? _watch;
+    private Thread? _reader;
 
     /// <summary>Whether there may be shells at all.</summary>
-    public static bool IsThere => RunShellRecords.IsThere;
+    public bool IsThere => _watch is not null || RunShellRecords.IsThere;
 
     /// <summary>The shell that fits best, which is not to be had here again; null where there is none. Another process may be quicker to claim it. Errors: HostFileFailure.</summary>
     public ShellRecord? Take(ShellRequest request)
@@ -25,8 +29,8 @@ internal sealed class ShellShelf : IDisposable
         if (!IsThere) return null;
         lock (_lock)
         {
-            Learn();
-            foreach (var (flavour, shells) in _waiting.Where(group => group.Value.Count > 0 && group.Key.Fits(request)).OrderBy(group => group.Key.Rank))
+            Learn(); // what came this very moment may fit better
+            foreach (var (flavour, shells) in _waiting.Where(group => group.Key.Fits(request)).OrderBy(group => group.Key.Rank))
             {
                 // A kernel that was replaced would not be the one that is asked for.
                 var stamp = flavour.Kind == ShellKind.Built ? flavour.Stamp() : null;
@@ -50,10 +54,39 @@ internal sealed class ShellShelf : IDisposable
 
     public void Dispose()
     {
+        if (_ended.IsCancellationRequested) return;
+        _ended.Cancel();
+        _reader?.Join();
         lock (_lock)
         {
             _watch?.Dispose();
             _watch = null;
+        }
+
+        _ended.Dispose();
+    }
+
+    /// <summary>Reads the records of shells as they come.</summary>
+    private void ReadArrivals()
+    {
+        try
+        {
+            using var arrivals = RunShellRecords.WatchWaiting(isOfArrivals: true);
+            using var readiness = new Readiness(_ended.Token);
+            while (true)
+            {
+                arrivals.Wait(readiness);
+                arrivals.Take();
+                lock (_lock) Learn();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Nobody takes shells any more.
+        }
+        catch (LvmException)
+        {
+            // Whoever takes a shell reads what there is, and hears why that cannot be.
         }
     }
 
@@ -63,6 +96,8 @@ internal sealed class ShellShelf : IDisposable
         {
             _watch = RunShellRecords.WatchWaiting();
             LearnAll();
+            _reader = new Thread(ReadArrivals) { IsBackground = true, Name = "shells that come" };
+            _reader.Start();
         }
 
         HashSet<Guid>? came = null;
