@@ -8,12 +8,14 @@ internal sealed class ActivityTimes : IDisposable
     private readonly Dictionary<string, (long Begin, long End)> _times = [];
     private readonly ActivityListener _listener;
 
-    public ActivityTimes()
+    /// <param name="parts">Those that are of interest; all where none is named. Each costs what is measured a little.</param>
+    public ActivityTimes(params string[] parts)
     {
         _listener = new ActivityListener
         {
             ShouldListenTo = source => source.Name == "LightVM.Engine",
-            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.PropagationData,
+            Sample = (ref ActivityCreationOptions<ActivityContext> activity) =>
+                parts.Length == 0 || Array.IndexOf(parts, activity.Name) >= 0 ? ActivitySamplingResult.PropagationData : ActivitySamplingResult.None,
             ActivityStarted = activity => Note(activity, time => (time, time)),
             ActivityStopped = activity => Note(activity, time => (_times[activity.OperationName].Begin, time)),
         };

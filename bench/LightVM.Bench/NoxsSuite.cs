@@ -42,8 +42,8 @@ internal sealed partial class NoxsSuite(SuiteOptions options, string template, s
             new EngineContender(host, withInterface, "store-vif", FirstLine()),
             new EngineContender(host, noxs, "noxs", FirstLine()),
             new EngineContender(host, noxsWithInterface, "noxs-vif", FirstLine()),
-            new PoolContender(host, noxs, ShellKind.Built, pool, "", "hot-noxs", FirstLine()),
-            new PoolContender(host, noxsWithInterface, ShellKind.Built, pool, "", "hot-noxs-vif", FirstLine()),
+            new PoolContender(host, noxs, ShellKind.Built, pool, "", "hot-noxs", (FirstLine(), hypervisor)),
+            new PoolContender(host, noxsWithInterface, ShellKind.Built, pool, "", "hot-noxs-vif", (FirstLine(), hypervisor)),
             new UnpauseContender(host, hypervisor, noxs, FirstLine()),
         };
         if (XlContender.Find() is { } xl)

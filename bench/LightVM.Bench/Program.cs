@@ -1,6 +1,9 @@
 using System.CommandLine;
 using LightVM.Bench;
 
+// Programs that are started from here start as they do anywhere (run-in-lab.sh).
+Environment.SetEnvironmentVariable("DOTNET_ReadyToRun", null);
+
 var output = new Option<DirectoryInfo>("--output") { Description = "Where samples and figures are written", DefaultValueFactory = _ => new DirectoryInfo("bench-results"), Recursive = true };
 var kernel = new Option<FileInfo>("--kernel") { Description = "Kernel of the guests", Required = true };
 var samples = new Option<int>("--samples") { Description = "Samples of each series", DefaultValueFactory = _ => 40, Recursive = true };

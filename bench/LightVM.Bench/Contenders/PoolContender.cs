@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using LightVM.Domains;
 using LightVM.Hosts;
+using LightVM.Hypervisor;
 using LightVM.Pools;
 
 namespace LightVM.Bench.Contenders;
@@ -10,8 +11,9 @@ namespace LightVM.Bench.Contenders;
 /// <param name="startDaemon">Starts it; there is none while the others are measured.</param>
 /// <param name="image">A saved guest, for snapshots.</param>
 /// <param name="name">Part of the names of its series; null for the kind's.</param>
-/// <param name="line">What its guest writes first; null where that is not waited for.</param>
-internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind kind, Func<DaemonProcess> startDaemon, string image, string? name = null, Regex? line = null) : IContender
+/// <param name="line">What its guest writes first, and how shells are found; null where that is not waited for.</param>
+internal sealed class PoolContender(
+    LvmHost host, GuestFiles files, ShellKind kind, Func<DaemonProcess> startDaemon, string image, string? name = null, (Regex Line, IHypervisor Hypervisor)? line = null) : IContender
 {
     /// <summary>Shells that are kept: what is made after one was taken is not what is taken next.</summary>
     private const int Ready = 2;
@@ -27,7 +29,7 @@ internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind ki
     public void Create(int count, Action<string, double> sample)
     {
         using var daemon = startDaemon();
-        using var times = new ActivityTimes();
+        using var times = new ActivityTimes("create/start");
         var pool = host.Pools.Add(new PoolDefinition
         {
             Name = Name,
@@ -40,12 +42,14 @@ internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind ki
             for (var i = 0; i < count; i++)
             {
                 AwaitShells();
+                using var first = line is var (pattern, hypervisor) ? new FirstLine(host, hypervisor.ListDomains().Where(domain => domain.State == DomainState.Paused).Select(domain => domain.Key), pattern) : null;
+                files.Pause.Take();
                 var config = files.Config($"{Name}-{Environment.ProcessId}-{_number++}");
                 var begin = Stopwatch.GetTimestamp();
                 var domain = host.CreateDomain(config);
                 sample($"create-{Name}", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
                 sample($"run-{Name}", times.UntilEndOf("create/start", begin));
-                if (line is not null) FirstLine.Await(host, domain, line, begin, milliseconds => sample($"line-{Name}", milliseconds));
+                first?.Await(domain.Key, begin, milliseconds => sample($"line-{Name}", milliseconds));
                 if (domain.Creation is not { } creation || creation.Pool != Name) throw new InvalidOperationException($"{domain} was not made of a shell of {Name}");
                 foreach (var step in creation.Steps) sample($"step-{Name}-{step.Name}", step.Duration.TotalMilliseconds);
                 files.Pause.Take();
@@ -67,7 +71,5 @@ internal sealed class PoolContender(LvmHost host, GuestFiles files, ShellKind ki
             if (Stopwatch.GetElapsedTime(begin) > Patience) throw new InvalidOperationException($"{Name} has no shells: {host.Pools.Get(Name).Problem}");
             files.Pause.Take();
         }
-
-        files.Pause.Take();
     }
 }

@@ -21,11 +21,12 @@ internal sealed class UnpauseContender(LvmHost host, IHypervisor hypervisor, Gue
             var draft = files.Config($"unpause-{Environment.ProcessId}-{_number++}").ToDraft();
             draft.Paused = true;
             var domain = host.CreateDomain(Configuration.DomainConfig.From(draft));
+            using var first = new FirstLine(host, [domain.Key], line);
             files.Pause.Take();
             var begin = Stopwatch.GetTimestamp();
             hypervisor.Unpause(domain.Id);
             sample("create-unpause", Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
-            FirstLine.Await(host, domain, line, begin, milliseconds => sample("line-unpause", milliseconds));
+            first.Await(domain.Key, begin, milliseconds => sample("line-unpause", milliseconds));
             files.Pause.Take();
             host.DestroyDomain(domain.Key);
             files.Pause.Take();
