@@ -335,6 +335,9 @@ test_lab() {
 # Classes of the contract that are tried in the second lab, beside Pester: about half of the time.
 readonly classes_beside=('LightVM.Lab.Noxs*' 'LightVM.Lab.Unikernel*' 'LightVM.Lab.Pool*' 'LightVM.Lab.XenPool*' 'LightVM.Lab.Device*')
 
+# A variable of the environment for what is tried in dom0: NAME=VALUE, or nothing.
+setting=''
+
 # contract_lab NAME LOG WORDS [OPTION...]: the contract in a lab of its own, started with these options
 contract_lab() {
   start_lab "$1" --memory 4096 --cpus 1 "${@:4}"
@@ -342,9 +345,9 @@ contract_lab() {
   lab stop "$1"
 }
 
-# contract NAME LOG WORDS: what every host does, and what only a real one can, tried in dom0; the words choose classes
+# contract NAME LOG WORDS [SECONDS]: what every host does, and what only a real one can, tried in dom0; the words choose classes
 contract() {
-  lab run "$1" --timeout 3600 -- "cd /lightvm/lab && dotnet LightVM.Contract.dll -noColor $3" </dev/null 2>&1 | tee "$2" || true
+  lab run "$1" --timeout "${4:-3600}" -- "cd /lightvm/lab && $setting dotnet LightVM.Contract.dll -noColor $3" </dev/null 2>&1 | tee "$2" || true
 }
 
 lab_has_pester() { lab run "$1" -- 'test -d /opt/microsoft/powershell/7/Modules/Pester' </dev/null; }
@@ -354,7 +357,7 @@ lab_pester() {
   lab run "$1" -- 'mkdir -p /host/tree/tests /host/tree/docs' </dev/null
   lab copy "$1" tests/Pester /host/tree/tests/
   lab copy "$1" docs/help /host/tree/docs/
-  lab run "$1" --timeout "$3" -- "pwsh -NoProfile -File /host/tree/tests/Pester/Invoke-Tests.ps1 -ModulePath /lightvm/module/LightVM -Xen -KernelPath /lightvm/guests/tiny.elf ${*:4}" </dev/null 2>&1 | tee "$2" || true
+  lab run "$1" --timeout "$3" -- "$setting pwsh -NoProfile -File /host/tree/tests/Pester/Invoke-Tests.ps1 -ModulePath /lightvm/module/LightVM -Xen -KernelPath /lightvm/guests/tiny.elf ${*:4}" </dev/null 2>&1 | tee "$2" || true
 }
 
 # Two labs, and domains that move between them.
@@ -384,26 +387,42 @@ test_examples() {
 }
 
 # A thousand guests, three times over; the ordinary run of the lab has a hundred once.
-test_bulk() { apart bulk LIGHTVM_BULK=1000x3 '-class LightVM.Lab.BulkTests' --memory 12288 --dom0-memory 2048; }
+test_bulk() {
+  local setting=LIGHTVM_BULK=1000x3
+  apart bulk '-class LightVM.Lab.BulkTests' --memory 12288 --dom0-memory 2048
+  lab stop bulk
+}
 
 # Five hundred guests where xenstored was killed, for which a lab is of no use any more after that.
-test_storeless() { apart storeless LIGHTVM_WITHOUT_STORE=500 '-class LightVM.Lab.WithoutStoreTests' --memory 8192 --dom0-memory 2048; }
+test_storeless() {
+  local setting=LIGHTVM_WITHOUT_STORE=500
+  apart storeless '-class LightVM.Lab.WithoutStoreTests' --memory 8192 --dom0-memory 2048
+  lab stop storeless
+}
 
 # Guests without a store where the hypervisor has pages for them, as LightVM's own had: those that look there boot, serve, are saved, restored and made of shells.
 test_devctl() {
   say "a Xen with LightVM's hypercall"
   install bison flex gcc make python3 libc6-dev dpkg-dev
   tests/Lab/devctl/build-xen.sh "$artifacts/xen" >&2
-  apart devctl LIGHTVM_DEVCTL=1 "-class LightVM.Lab.HypervisorPageTests -class LightVM.Lab.NoxsTests -class '*XenNoxs*'" --memory 4096 --xen "$artifacts/xen/xen/xen"
+  local setting=LIGHTVM_DEVCTL=1
+  apart devctl "-class LightVM.Lab.HypervisorPageTests -class LightVM.Lab.NoxsTests -class '*XenNoxs*'" --memory 4096 --xen "$artifacts/xen/xen/xen"
+  if lab_has_pester devctl; then
+    lab_pester devctl "$artifacts/devctl-pester.log" 1800 -Name Noxs
+    count_pester "$artifacts/devctl-pester.log"
+  else
+    say "skipped: the cmdlets on such a Xen (the lab has no pwsh with Pester 5)"
+    count 0 0 1
+  fi
+  lab stop devctl
 }
 
-# apart NAME SETTING WORDS OPTION...: what some classes of the contract do where a setting says so, in a lab of its own, started with these options
+# apart NAME WORDS OPTION...: some classes of the contract in a lab of their own, started with these options, which goes on running
 apart() {
   local log=$artifacts/$1.log
-  start_lab "$1" --cpus 1 "${@:4}"
-  lab run "$1" --timeout 14400 -- "cd /lightvm/lab && $2 dotnet LightVM.Contract.dll -noColor $3" </dev/null 2>&1 | tee "$log" || true
+  start_lab "$1" --cpus 1 "${@:3}"
+  contract "$1" "$log" "$2" 14400
   count_xunit "$log"
-  lab stop "$1"
 }
 
 # --- the rest --------------------------------------------------------------------------------------------------------
