@@ -112,8 +112,9 @@ internal sealed class DomainCreation
     [
         new("shell", c => c.TakeShell()),
         new("vcpus", c => { if (c._config.CpuMap.Count > 0) c._hypervisor.SetVcpuAffinity(c._id, c._config.CpuMap); }),
-        new("devices", c => c.AttachAdded(), c => { if (c._added.Count > 0) c.Detach(); }),
     ];
+
+    private static readonly Step AttachMore = new("devices", c => c.AttachAdded(), c => { if (c._added.Count > 0) c.Detach(); });
 
     private static readonly Step Reveal = new("publish", c => c._directory.PublishAs(c.Publication(), c.ShellPublication(), c._changed), c => c.Unpublish());
 
@@ -131,6 +132,7 @@ internal sealed class DomainCreation
     private static readonly Step[] FromShell =
     [
         .. Adapt,
+        AttachMore,
         new("limits", c => { if (c._config.MaxMemoryMiB != c._shell!.Flavour.MaxMemoryMiB) c._hypervisor.SetMaxMemory(c._id, c._shape, c._config.MaxMemoryMiB * 1024L + MaxMemorySlackKiB); }),
         new("memory", c => c.AdoptMemory(), c => c._image!.Dispose()),
         .. Load,
@@ -145,6 +147,7 @@ internal sealed class DomainCreation
     private static readonly Step[] FromBuilt =
     [
         .. Adapt,
+        AttachMore,
         Reveal,
         RequireOwnName,
         AwaitAdded,
