@@ -12,10 +12,10 @@ grep -qs control_d /proc/xen/capabilities || {
   exit 1
 }
 
-# Under emulation every change of the protection of a page is dear, and .NET makes two for each method it compiles.
 # What the runtime brings compiled ahead is quicker to start and slower than what it compiles itself, and would stay so, for
 # the bench does without tiers (LightVM.Bench.csproj): a process that has run for long has all that is hot compiled.
 export DOTNET_ReadyToRun=0
+# Under emulation every change of the protection of a page is dear, and .NET makes two for each method it compiles.
 export DOTNET_EnableWriteXorExecute=0 DOTNET_CLI_TELEMETRY_OPTOUT=1 NO_COLOR=1
 
 arguments=(

@@ -54,16 +54,13 @@ internal sealed class ShellShelf : IDisposable
 
     public void Dispose()
     {
-        if (_ended.IsCancellationRequested) return;
-        _ended.Cancel();
+        _ended.Cancel(); // and stays: whoever takes a shell after this starts no reader that goes on
         _reader?.Join();
         lock (_lock)
         {
             _watch?.Dispose();
             _watch = null;
         }
-
-        _ended.Dispose();
     }
 
     /// <summary>Reads the records of shells as they come.</summary>
@@ -84,7 +81,7 @@ internal sealed class ShellShelf : IDisposable
         {
             // Nobody takes shells any more.
         }
-        catch (LvmException)
+        catch (Exception error) when (error is LvmException or IOException)
         {
             // Whoever takes a shell reads what there is, and hears why that cannot be.
         }

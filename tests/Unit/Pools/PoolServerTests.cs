@@ -13,6 +13,7 @@ using LightVM.Simulation;
 namespace LightVM.Unit.Pools;
 
 /// <summary>Both sockets of the pool daemon, over a simulated host, and the engine's client at the other end.</summary>
+[Collection(ShellShelfTests.Shells)]
 public sealed class PoolServerTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("lightvm-unit-").FullName;
@@ -151,6 +152,7 @@ public sealed class PoolServerTests : IDisposable
     {
         using var client = new PoolDaemonClient(Path.Combine(_folder, "none.sock"));
 
+        Assert.False(client.IsThere);
         Assert.Null(client.Take(Request));
         Assert.Equal(ErrorIds.PoolDaemonUnavailable, Assert.Throws<LvmException>(() => client.List()).ErrorId);
     }

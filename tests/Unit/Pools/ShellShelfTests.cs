@@ -1,11 +1,16 @@
 using LightVM.Configuration;
+using LightVM.Linux;
 using LightVM.Pools;
 
 namespace LightVM.Unit.Pools;
 
 /// <summary>Shells as those see them who use them: by their records, as they come and go.</summary>
+[Collection(Shells)]
 public sealed class ShellShelfTests : IDisposable
 {
+    /// <summary>Of those who look whether there are shells: one after the other.</summary>
+    public const string Shells = "shells";
+
     private readonly RunShellRecords _records = new();
     private readonly List<Guid> _made = [];
     private readonly ShellShelf _shelf = new();
@@ -18,6 +23,7 @@ public sealed class ShellShelfTests : IDisposable
         _shelf.Dispose();
         _shelf.Dispose(); // a host that is closed twice
         foreach (var uuid in _made) _records.Remove(uuid);
+        Directory.Delete(Path.Combine(RunFolder.Path, Shells), recursive: true); // as where none was ever made
     }
 
     [Fact]
@@ -67,6 +73,15 @@ public sealed class ShellShelfTests : IDisposable
         Assert.True(_records.TryClaim(uuid));
 
         Assert.Null(Take());
+    }
+
+    [Fact]
+    public void Whoever_takes_one_after_the_end_still_gets_it()
+    {
+        var uuid = Add(ShellState.Ready);
+        _shelf.Dispose();
+
+        Assert.Equal(uuid, Take());
     }
 
     [Fact]
