@@ -84,6 +84,7 @@ internal sealed class PoolsSuite(SuiteOptions options, string folder, string lig
             _results.Figures($"run-{pool}", others);
             var (whole, running) = (Median($"create-{pool}"), Median($"run-{pool}"));
             _results.Figure($"create-{pool}-over-engine-{others}", whole / full, "ratio", isHot ? Bound.Below(1 / 3.0) : null);
+            _results.Figure($"run-{pool}-over-engine-{others}", running / full, "ratio", isHot ? Bound.Below(1 / 3.0) : null);
             _results.Figure($"create-xl-over-{pool}-{others}", xl / whole, "ratio");
             _results.Figure($"create-xl-over-run-{pool}-{others}", xl / running, "ratio", isHot ? Bound.Above(40) : null);
             foreach (var step in EngineContender.Steps.Append("shell")) _results.Figure($"step-{pool}-{step}-{others}", Median($"step-{pool}-{step}"), "ms");

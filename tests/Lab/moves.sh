@@ -1,13 +1,23 @@
 #!/usr/bin/env bash
-# moves.sh [ROUNDS]: domains move between two labs on one wire: back and forth over each transport (ROUNDS times, 2 when not said), with a store and without, and
-# with either side killed at each step. After each, exactly one guest is alive. Needs an installed build (artifacts/); starts and
-# stops the labs. The last line counts the tests.
+# moves.sh [ROUNDS [PART...]]: domains move between two labs on one wire. After each move exactly one guest is alive. Needs an installed build (artifacts/);
+# starts and stops the labs. The last line counts the tests. ROUNDS is how often they go there and back (2 when not said), a PART one of these, or one with a kind
+# of guest and a transport: work:pvh:tls
+#   idle        guests that do nothing, over each transport
+#   cmdlets     the same by Move-LvmDomain, and by its jobs
+#   storeless   guests without a store that serve and that write to a disk of both hosts, over each transport
+#   work        Linux guests that count, write, and ping, over each transport
+#   memory      the target has none, or loses it
+#   crashes     either side is killed at each step
+#   units       to where systemd runs the receiver
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)
 lab=$here/lab.sh
 artifacts=${LIGHTVM_ARTIFACTS:-$here/../../artifacts}
 rounds=${1:-2}
+shift $(($# > 0))
+parts=("$@")
+(($#)) || parts=(idle cmdlets storeless work memory crashes units)
 # shellcheck source=lib/pair.sh
 source "$here/lib/pair.sh"
 passed=0 failed=0
@@ -20,23 +30,37 @@ main() {
     serve "$name"
   done
 
-  for transport in plain tls ssh; do
-    for kind in pv pvh; do go_back_and_forth "$kind" "$transport"; done
+  local part kind transport
+  for part in "${parts[@]}"; do
+    IFS=: read -r part kind transport <<<"$part"
+    read -ra kinds <<<"${kind:-pv pvh}"
+    read -ra transports <<<"${transport:-plain tls ssh}"
+    "part_$part"
   done
-  move_by_cmdlets
-  for transport in plain tls ssh; do
-    for kind in pv pvh; do serves_without_store "$kind" "$transport"; done
-  done
-  for kind in pv pvh; do
-    for transport in plain tls; do writes_without_store "$kind" "$transport"; done
-  done
-  for kind in pv pvh; do work_goes_on "linux-$kind" tls; done
-  without_memory
-  local point
-  for point in $(on "$west" 'lightvm receive --list-crash-points'); do die_at "$point"; done
-  to_units
   printf 'moves: %d passed, %d failed\n' "$passed" "$failed"
   ((failed == 0))
+}
+
+part_idle() { each go_back_and_forth; }
+
+part_storeless() {
+  each serves_without_store
+  each writes_without_store
+}
+
+part_work() { each work_goes_on; }
+
+part_crashes() {
+  local point
+  for point in $(on "$west" 'lightvm receive --list-crash-points'); do die_at "$point"; done
+}
+
+# each TEST: it, with KIND and TRANSPORT
+each() {
+  local kind transport
+  for transport in "${transports[@]}"; do
+    for kind in "${kinds[@]}"; do "$1" "$kind" "$transport"; done
+  done
 }
 
 make_guests() {
@@ -72,8 +96,8 @@ go_back_and_forth() {
   on "$west" "lightvm destroy -q $1"
 }
 
-# move_by_cmdlets: the same as a user of PowerShell does it, there by the pipeline, and back by jobs
-move_by_cmdlets() {
+# part_cmdlets: the same as a user of PowerShell does it, there by the pipeline, and back by jobs
+part_cmdlets() {
   local transport name
   for name in $west $east; do "$lab" copy "$name" "$here/move.ps1" /tmp/; done
   on "$west" "pwsh -NoProfile -File /tmp/move.ps1 -ComputerName $east_address -PlainPort $plain_port -New" >&2 || true
@@ -144,28 +168,35 @@ counts() {
 # tells_time LAB: the guest does, to the dom0 of this lab
 tells_time() { on "$1" "for i in \$(seq 1 40); do timeout 5 bash -c 'cat </dev/tcp/192.168.77.10/13' 2>/dev/null | grep -q UTC && exit 0; sleep 0.5; done; exit 1"; }
 
-# work_goes_on GUEST TRANSPORT: a Linux guest that counts in its memory, writes to a disk that both hosts have, and pings its dom0,
+# work_goes_on KIND TRANSPORT: a Linux guest that counts in its memory, writes to a disk that both hosts have, and pings its dom0,
 # whose address is the same on both sides
 work_goes_on() {
-  local round line
-  on "$west" "lightvm create -q /tmp/$1.json"
-  line=$(says "$1" 'xvda churns')
+  local round line guest=linux-$1
+  line=$(begin_work "$guest")
   for ((round = 0; round < rounds && ${#line}; round++)); do
-    on "$west" "lightvm migrate $1 $(target "$2" "$east_address")" >&2 || line=''
-    on "$east" "lightvm migrate $1 $(target "$2" "$west_address")" >&2 || line=''
+    on "$west" "lightvm migrate $guest $(target "$2" "$east_address")" >&2 || line=''
+    on "$east" "lightvm migrate $guest $(target "$2" "$west_address")" >&2 || line=''
   done
   local word
-  for word in counted churned pinged; do on "$west" "lightvm console --send 'lab $word' $1" || true; done
-  if [[ $line && $(says "$1" '[0-9]* counted') == *', 0 missing'* && $(says "$1" 'xvda: [0-9]* written') == *', 0 damaged'* ]]; then
-    printf 'moves: passed: %s at work over %s (%s; %s; %s)\n' "$1" "$2" "$(says "$1" '[0-9]* counted')" "$(says "$1" 'xvda: [0-9]* written')" "$(says "$1" '[0-9]* pings, [0-9]* lost')"
+  for word in counted churned pinged; do on "$west" "lightvm console --send 'lab $word' $guest" || true; done
+  if [[ $line && $(says "$guest" '[0-9]* counted') == *', 0 missing'* && $(says "$guest" 'xvda: [0-9]* written') == *', 0 damaged'* ]]; then
+    printf 'moves: passed: %s at work over %s (%s; %s; %s)\n' "$guest" "$2" "$(says "$guest" '[0-9]* counted')" "$(says "$guest" 'xvda: [0-9]* written')" "$(says "$guest" '[0-9]* pings, [0-9]* lost')"
     passed=$((passed + 1))
   else
-    printf 'moves: FAILED: %s at work over %s\n' "$1" "$2"
+    printf 'moves: FAILED: %s at work over %s\n' "$guest" "$2"
     failed=$((failed + 1))
-    on "$west" "lightvm list; tail -20 /var/log/xen/console/guest-$1.log" || true
-    on "$east" "lightvm list; tail -20 /var/log/xen/console/guest-$1.log" || true
+    on "$west" "lightvm list; tail -20 /var/log/xen/console/guest-$guest.log" || true
+    on "$east" "lightvm list; tail -20 /var/log/xen/console/guest-$guest.log" || true
   fi
-  for name in $west $east; do on "$name" "lightvm destroy -q $1 2>/dev/null; true"; done
+  for name in $west $east; do on "$name" "lightvm destroy -q $guest 2>/dev/null; true"; done
+}
+
+# begin_work GUEST: a Linux guest in the west, and what it says when it is at work; nothing when it does not in time
+begin_work() {
+  local name
+  for name in $west $east; do on "$name" "rm -f /var/log/xen/console/guest-$1.log"; done # says an earlier guest's words
+  on "$west" "lightvm create -q /tmp/$1.json" >&2
+  says "$1" 'xvda churns'
 }
 
 # says GUEST PATTERN: the last of what a Linux guest in the west says like that; nothing when it does not in time
@@ -173,10 +204,9 @@ says() {
   on "$west" "for look in \$(seq 120); do grep -o 'guest: $2.*' /var/log/xen/console/guest-$1.log | tail -1 | grep . && exit; sleep 1; done; true"
 }
 
-# without_memory: the target has none left, before the move and while it goes on
-without_memory() {
-  on "$west" "lightvm create -q /tmp/linux-pvh.json"
-  says linux-pvh 'xvda churns' >&2
+# part_memory: the target has none left, before the move and while it goes on
+part_memory() {
+  begin_work linux-pvh >&2
   fill_memory
   on "$west" "lightvm migrate linux-pvh tls://$east_address" >&2 && echo 'moves: the move was not refused' >&2
   expect 'the target has no memory' linux-pvh 1 0
@@ -218,8 +248,8 @@ die_at() {
   for name in $west $east; do on "$name" 'lightvm destroy -q pv 2>/dev/null; true'; done
 }
 
-# to_units: in the east systemd runs the daemons, by the units that come along, in what these leave them of the machine
-to_units() {
+# part_units: in the east systemd runs the daemons, by the units that come along, in what these leave them of the machine
+part_units() {
   "$lab" stop "$east" >&2
   start_one "$east" "$east_address" --init systemd >&2
   on "$west" "lightvm trust remove $east_address"
@@ -231,7 +261,7 @@ to_units() {
   on "$east" 'systemctl kill -s KILL lightvm-receive; until [ "$(systemctl is-active lightvm-receive)" = active ]; do sleep 1; done'
   serves_without_store pvh tls
   writes_without_store pv tls
-  work_goes_on linux-pvh tls
+  work_goes_on pvh tls
 }
 
 # move_to_unit KIND

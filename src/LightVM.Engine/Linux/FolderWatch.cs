@@ -28,15 +28,11 @@ internal sealed unsafe class FolderWatch : IDisposable
         throw new LvmException(ErrorIds.HostFileFailure, $"the folder '{folder}' cannot be watched") { Errno = errno };
     }
 
-    /// <summary>Waits until something has happened.</summary>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public void Wait(CancellationToken cancellation) => Readiness.Await(_file, Timeout.InfiniteTimeSpan, cancellation);
-
     /// <summary>Waits until something has happened; false when nothing has in time.</summary>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public bool Wait(TimeSpan timeout, CancellationToken cancellation) => Readiness.Await(_file, timeout, cancellation);
 
-    /// <summary>The same for who waits again and again.</summary>
+    /// <summary>Waits until something has happened, for who does so again and again.</summary>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public void Wait(Readiness readiness) => readiness.Await(_file);
 

@@ -57,11 +57,12 @@ internal static class PoolDaemon
         }
     }
 
-    /// <summary>What is done for later must not delay what is done for somebody now: this thread is nicer than others.</summary>
+    /// <summary>What is done for later must not delay what is done for somebody now: this thread is nicer than others, and takes no processor from one that runs when it wakes.</summary>
     private static void BeNice()
     {
         const int niceness = 10;
         _ = Libc.SetPriority(0, 0, niceness);
+        _ = Libc.SetScheduler(0, Libc.BatchScheduling, 0);
     }
 
     private sealed class KeeperTask(PoolKeeper keeper) : IDaemonTask
@@ -86,9 +87,10 @@ internal static class PoolDaemon
         public void Run(CancellationToken cancellation)
         {
             BeNice();
+            using var readiness = new Readiness(cancellation);
             while (true)
             {
-                claims.Wait(cancellation);
+                claims.Wait(readiness);
                 // Whoever has just claimed a shell needs the CPU for a moment, and will have more to tell then.
                 if (cancellation.WaitHandle.WaitOne(Moment)) return;
                 foreach (var change in claims.Take())
