@@ -19,7 +19,6 @@ internal sealed class Crowd(LvmHost host, GuestFiles files)
             if (_members.Count % 50 == 0) Results.Progress($"{_members.Count} others");
         }
 
-        files.Pause.Beside = count;
         Settle();
     }
 

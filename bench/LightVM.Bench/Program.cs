@@ -16,7 +16,7 @@ var others = new Option<string>("--others") { Description = "How many guests run
 var baseline = new Option<FileInfo>("--baseline") { Description = "The bare C loop; 'timed' is beside it", Required = true };
 var processSamples = new Option<int>("--process-samples") { Description = "Samples of each series that starts a process", DefaultValueFactory = _ => 10 };
 var blocks = new Option<int>("--blocks") { Description = "Blocks in which the series take turns", DefaultValueFactory = _ => 10 };
-var pause = new Option<int>("--pause") { Description = "Milliseconds between two operations", DefaultValueFactory = _ => 100 };
+var pause = new Option<int>("--pause") { Description = "Milliseconds between two operations; two more for each guest that is there in the end", DefaultValueFactory = _ => 100 };
 var cmdlet = new Option<FileInfo?>("--cmdlet") { Description = "cmdlet.ps1" };
 var xen = new Command("xen", "Creation, destruction and listing on the Xen that runs here") { kernel, others, baseline, processSamples, blocks, pause, lightvm, pwsh, module, cmdlet };
 xen.SetAction(arguments => new XenSuite(
@@ -74,15 +74,19 @@ starts.SetAction(arguments => StartSuite.Run(
 foreach (var suite in new[] { xen, devices, images, pools, noxs, disks, moves, bareTarget, simulated, starts }) root.Subcommands.Add(suite);
 return root.Parse(args).Invoke();
 
-SuiteOptions OptionsOf(ParseResult arguments) => new()
+SuiteOptions OptionsOf(ParseResult arguments)
 {
-    Kernel = arguments.GetValue(kernel)?.FullName ?? "",
-    Others = (arguments.GetValue(others) ?? "0").Split(',').Select(int.Parse).Order().ToArray(),
-    Samples = arguments.GetValue(samples),
-    ProcessSamples = arguments.GetValue(processSamples),
-    Blocks = arguments.GetValue(blocks),
-    Pause = new Pause(arguments.GetValue(pause)),
-    Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
-};
+    var beside = (arguments.GetValue(others) ?? "0").Split(',').Select(int.Parse).Order().ToArray();
+    return new SuiteOptions
+    {
+        Kernel = arguments.GetValue(kernel)?.FullName ?? "",
+        Others = beside,
+        Samples = arguments.GetValue(samples),
+        ProcessSamples = arguments.GetValue(processSamples),
+        Blocks = arguments.GetValue(blocks),
+        Pause = new Pause(arguments.GetValue(pause), beside[^1]),
+        Programs = arguments.GetRequiredValue(baseline).Directory!.FullName,
+    };
+}
 
 string GuestIn(ParseResult arguments, string name) => Path.Combine(arguments.GetRequiredValue(guests).FullName, $"{name}.elf");
