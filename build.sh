@@ -16,7 +16,7 @@ build.sh: build, try and prove LightVM.PowerShell
   ./build.sh demo [--simulated]  create, list, pause, resume and remove a few guests: on this machine's Xen if it
                                  is a dom0, else in the lab; simulated needs no Xen at all         (2 min; seconds)
   ./build.sh test [PART...]      format, unit, pester and lab tests, or some of these             (30 min);
-                                 by name only: moves, between two labs at once                    (10 min);
+                                 by name only: moves, between two labs at once                    (20 min);
                                  bulk, a thousand guests three times over                         (60 min);
                                  storeless, five hundred guests without xenstored                  (5 min);
                                  devctl, the pages of LightVM's own hypervisor, on a Xen built
