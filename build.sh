@@ -22,7 +22,7 @@ build.sh: build, try and prove LightVM.PowerShell
                                  devctl, the pages of LightVM's own hypervisor, on a Xen built
                                  with its hypercall                                               (15 min);
                                  examples, every example of the help on a real Xen                (80 min)
-  ./build.sh bench [OPTION...]   measure beside xl and a bare C loop, in the lab                   (3 h)
+  ./build.sh bench [OPTION...]   measure beside xl and a bare C loop, in the lab                   (4 h)
   ./build.sh lab                 a shell in the lab's dom0 with module, lightvm and pwsh          (1 min)
   ./build.sh format              bring the C# sources into their format
 

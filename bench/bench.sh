@@ -8,7 +8,7 @@ tree=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 artifacts=$tree/artifacts
 results=$artifacts/bench-results
 lab_name=bench
-others=0,100,250,500 device_others=0,200 image_others=0,100 pool_others=0,100,500,1000 noxs_others=0,100,500,1000 samples=40 crowd_samples=10 process_samples=10 moves=1
+others=0,100,250,500 device_others=0,200 image_others=0,100 pool_others=0,100,500,1000 noxs_others=0,100,500,1000 samples=40 process_samples=10 moves=1
 
 main() {
   while (($#)); do
@@ -19,7 +19,7 @@ main() {
       --pool-others) pool_others=$2 && shift ;;
       --noxs-others) noxs_others=$2 && shift ;;
       --no-moves) moves='' ;;
-      --samples) samples=$2 crowd_samples=$2 && shift ;;
+      --samples) samples=$2 && shift ;;
       --process-samples) process_samples=$2 && shift ;;
       --quick) others=0,20 device_others=0,20 image_others=0,20 pool_others=0,20 noxs_others=0,20 samples=10 process_samples=2 ;;
       *)
@@ -60,12 +60,11 @@ measure_here() {
 }
 
 # One processor: with two, a dom0 with hundreds of guests has hung. But for pools and guests without a store: a hot start is so short that what the guest does with
-# dom0's processor once it runs is a third of it. There dom0 has one to itself, as it had when LightVM was measured. With a thousand guests beside, the pauses between
-# two operations are so long (LightVM.Bench/Pause.cs) that fewer samples have to do.
+# dom0's processor once it runs is a third of it. There dom0 has one to itself, as it had when LightVM was measured.
 measure_in_lab() {
   "$tree/tests/Lab/lab.sh" build >&2
   [[ -z $others$device_others$image_others ]] || measure_lists "'$others' $samples $process_samples '$device_others' '$image_others' '' ''" --cpus 1
-  [[ -z $pool_others$noxs_others ]] || measure_lists "'' $crowd_samples $process_samples '' '' '$pool_others' '$noxs_others'" --cpus 2 --xen-args dom0_vcpus_pin
+  [[ -z $pool_others$noxs_others ]] || measure_lists "'' $samples $process_samples '' '' '$pool_others' '$noxs_others'" --cpus 2 --xen-args dom0_vcpus_pin
 }
 
 # measure_lists ARGUMENTS OPTION...: run-in-lab.sh in a lab started with these options
@@ -74,7 +73,7 @@ measure_lists() {
   shift
   "$tree/tests/Lab/lab.sh" start "$lab_name" --memory 12288 --dom0-memory 2048 "$@" >&2
   "$tree/tests/Lab/lab.sh" install "$lab_name" "$artifacts" >&2
-  "$tree/tests/Lab/lab.sh" run "$lab_name" --timeout 7200 -- "LIGHTVM_BENCH_OUTPUT=/host/bench-results /lightvm/bench/run-in-lab.sh $arguments" </dev/null
+  "$tree/tests/Lab/lab.sh" run "$lab_name" --timeout 14400 -- "LIGHTVM_BENCH_OUTPUT=/host/bench-results /lightvm/bench/run-in-lab.sh $arguments" </dev/null
   cp "$(lab_share)"/bench-results/* "$results/"
   "$tree/tests/Lab/lab.sh" stop "$lab_name" >&2
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # moves.sh [ROUNDS [PART...]]: domains move between two labs on one wire. After each move exactly one guest is alive. Needs an installed build (artifacts/);
-# starts and stops the labs. The last line counts the tests. ROUNDS is how often they go there and back (2 when not said), a PART one of these, or one with a kind
-# of guest and a transport: work:pvh:tls
+# starts and stops the labs. The last line counts the tests. ROUNDS is how often they go there and back (2 when not said), a PART one of these; those over
+# each transport may be told a kind of guest and a transport: work:pvh:tls
 #   idle        guests that do nothing, over each transport
 #   cmdlets     the same by Move-LvmDomain, and by its jobs
 #   storeless   guests without a store that serve and that write to a disk of both hosts, over each transport
@@ -194,7 +194,7 @@ work_goes_on() {
 # begin_work GUEST: a Linux guest in the west, and what it says when it is at work; nothing when it does not in time
 begin_work() {
   local name
-  for name in $west $east; do on "$name" "rm -f /var/log/xen/console/guest-$1.log"; done # says an earlier guest's words
+  for name in $west $east; do on "$name" "rm -f /var/log/xen/console/guest-$1.log"; done # an earlier guest's words are not what this one says
   on "$west" "lightvm create -q /tmp/$1.json" >&2
   says "$1" 'xvda churns'
 }
