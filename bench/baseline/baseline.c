@@ -112,27 +112,27 @@ static void new_identity(struct guest *guest, int number)
 
 /* --- the store --------------------------------------------------------------------------------------------------- */
 
-static int write_text(xs_transaction_t transaction, const char *path, const char *value)
+static int write_text(const char *path, const char *value)
 {
-    return xs_write(store, transaction, path, value, (unsigned int)strlen(value)) ? 0 : -1;
+    return xs_write(store, XBT_NULL, path, value, (unsigned int)strlen(value)) ? 0 : -1;
 }
 
-static int write_below(xs_transaction_t transaction, const char *root, const char *key, const char *value)
+static int write_below(const char *root, const char *key, const char *value)
 {
     char path[128];
     snprintf(path, sizeof path, "%s/%s", root, key);
-    return write_text(transaction, path, value);
+    return write_text(path, value);
 }
 
-static int write_number(xs_transaction_t transaction, const char *root, const char *key, uint64_t value)
+static int write_number(const char *root, const char *key, uint64_t value)
 {
     char text[32];
     snprintf(text, sizeof text, "%" PRIu64, value);
-    return write_below(transaction, root, key, text);
+    return write_below(root, key, text);
 }
 
-static int write_nodes(xs_transaction_t transaction, const struct guest *guest, uint64_t memory_kib, uint32_t store_port,
-                       uint64_t store_frame, uint32_t console_port, uint64_t console_frame)
+static int write_nodes(const struct guest *guest, uint64_t memory_kib, uint32_t store_port, uint64_t store_frame,
+                       uint32_t console_port, uint64_t console_frame)
 {
     char root[64], vm[64], path[128], text[64];
     snprintf(root, sizeof root, "/local/domain/%u", guest->id);
@@ -141,53 +141,41 @@ static int write_nodes(xs_transaction_t transaction, const struct guest *guest, 
     struct xs_permissions its_own[] = { { .id = guest->id, .perms = XS_PERM_NONE } };
 
     if (!guest->has_root) {
-        TRY(write_text(transaction, root, ""));
-        TRY(xs_set_permissions(store, transaction, root, readable, 2) ? 0 : -1);
+        TRY(write_text(root, ""));
+        TRY(xs_set_permissions(store, XBT_NULL, root, readable, 2) ? 0 : -1);
     }
-    TRY(write_below(transaction, root, "vm", vm));
-    TRY(write_below(transaction, root, "name", guest->name));
-    TRY(write_number(transaction, root, "domid", guest->id));
-    TRY(write_below(transaction, root, "cpu/0/availability", "online"));
-    TRY(write_number(transaction, root, "memory/static-max", memory_kib));
-    TRY(write_number(transaction, root, "memory/target", memory_kib));
-    TRY(write_number(transaction, root, "store/port", store_port));
-    TRY(write_number(transaction, root, "store/ring-ref", store_frame));
-    TRY(write_number(transaction, root, "console/port", console_port));
-    TRY(write_number(transaction, root, "console/ring-ref", console_frame));
-    TRY(write_below(transaction, root, "console/type", "xenconsoled"));
-    TRY(write_below(transaction, root, "console/output", "pty"));
-    TRY(write_below(transaction, root, "console/limit", "1048576"));
-    TRY(write_below(transaction, root, "control", ""));
+    TRY(write_below(root, "vm", vm));
+    TRY(write_number(root, "domid", guest->id));
+    TRY(write_below(root, "cpu/0/availability", "online"));
+    TRY(write_number(root, "memory/static-max", memory_kib));
+    TRY(write_number(root, "memory/target", memory_kib));
+    TRY(write_number(root, "store/port", store_port));
+    TRY(write_number(root, "store/ring-ref", store_frame));
+    TRY(write_number(root, "console/port", console_port));
+    TRY(write_number(root, "console/ring-ref", console_frame));
+    TRY(write_below(root, "console/type", "xenconsoled"));
+    TRY(write_below(root, "console/output", "pty"));
+    TRY(write_below(root, "console/limit", "1048576"));
+    TRY(write_below(root, "control", ""));
     snprintf(path, sizeof path, "%s/control", root);
-    TRY(xs_set_permissions(store, transaction, path, its_own, 1) ? 0 : -1);
-    TRY(write_below(transaction, root, "control/shutdown", ""));
-    TRY(write_below(transaction, vm, "name", guest->name));
-    TRY(write_below(transaction, vm, "uuid", guest->uuid_text));
+    TRY(xs_set_permissions(store, XBT_NULL, path, its_own, 1) ? 0 : -1);
+    TRY(write_below(root, "control/shutdown", ""));
+    TRY(write_below(vm, "uuid", guest->uuid_text));
     struct timespec time;
     clock_gettime(CLOCK_REALTIME, &time);
     snprintf(text, sizeof text, "%.2f", (double)time.tv_sec + (double)time.tv_nsec / 1e9);
-    TRY(write_below(transaction, vm, "start_time", text));
+    TRY(write_below(vm, "start_time", text));
     snprintf(path, sizeof path, "/libxl/%u/type", guest->id);
-    return write_text(transaction, path, "pv");
+    TRY(write_text(path, "pv"));
+    TRY(write_below(root, "name", guest->name));
+    return write_below(vm, "name", guest->name);
 }
 
 static int publish(const struct guest *guest, uint64_t memory_kib, uint32_t store_port, uint64_t store_frame,
                    uint32_t console_port, uint64_t console_frame)
 {
-    for (int attempt = 0; attempt < 32; attempt++) {
-        xs_transaction_t transaction = xs_transaction_start(store);
-        if (transaction == XBT_NULL)
-            return -1;
-        if (write_nodes(transaction, guest, memory_kib, store_port, store_frame, console_port, console_frame)) {
-            xs_transaction_end(store, transaction, true);
-            return -1;
-        }
-        if (xs_transaction_end(store, transaction, false))
-            return xs_introduce_domain(store, guest->id, store_frame, store_port) ? 0 : -1;
-        if (errno != EAGAIN)
-            return -1;
-    }
-    return -1;
+    TRY(write_nodes(guest, memory_kib, store_port, store_frame, console_port, console_frame));
+    return xs_introduce_domain(store, guest->id, store_frame, store_port) ? 0 : -1;
 }
 
 static void withdraw(const struct guest *guest)

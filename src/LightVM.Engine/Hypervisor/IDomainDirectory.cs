@@ -79,7 +79,7 @@ public interface IDomainDirectory : IDisposable
     int? FindNodeQuota();
 
     /// <summary>
-    /// Publishes a new domain: all of its nodes at once or none, and introduces it to the store. One that has no rings yet, for its guest is still
+    /// Publishes a new domain, its name when all else is there, and introduces it to the store. Nothing is left of it when this throws. One that has no rings yet, for its guest is still
     /// to come, is introduced with them.
     /// </summary>
     void Publish(DomainPublication publication);

@@ -156,6 +156,10 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "setpriority", SetLastError = true)]
     public static partial int SetPriority(int which, uint who, int niceness);
 
+    /// <summary>Of the calling thread, where <paramref name="thread"/> is 0. Negative on failure.</summary>
+    [LibraryImport("libc", EntryPoint = "sched_getscheduler", SetLastError = true)]
+    public static partial int GetScheduler(int thread);
+
     /// <summary>Of the calling thread, where <paramref name="thread"/> is 0; <paramref name="parameter"/> is a struct sched_param.</summary>
     [LibraryImport("libc", EntryPoint = "sched_setscheduler", SetLastError = true)]
     public static partial int SetScheduler(int thread, int policy, in int parameter);
@@ -214,7 +218,6 @@ internal static partial class Libc
         return new IOException($"{call}: {Marshal.GetPInvokeErrorMessage(errno)}");
     }
 
-    /// <summary>struct pollfd.</summary>
     /// <summary>struct itimerspec, of a timer that does not repeat.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct TimerSetting
@@ -225,6 +228,7 @@ internal static partial class Libc
         public long Nanoseconds;
     }
 
+    /// <summary>struct pollfd.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct PollFile
     {

@@ -26,6 +26,9 @@ internal sealed class XenstoreBatch
     /// <summary>How many requests it has.</summary>
     public int Count => _starts.Count;
 
+    /// <summary>Whether a guest is introduced: others begin to work then, xenconsoled first, and its answer is not worth waiting until they have done.</summary>
+    public bool HasIntroduction { get; private set; }
+
     /// <summary>The path of a request, for messages.</summary>
     public string PathOf(int index) => _paths[index];
 
@@ -80,6 +83,7 @@ internal sealed class XenstoreBatch
     /// <summary>Tells the store of a guest's ring. It belongs to no transaction.</summary>
     public void Introduce(uint domain, ulong ringFrame, uint port)
     {
+        HasIntroduction = true;
         Begin(XenstoreMessage.Introduce, domain.ToString(CultureInfo.InvariantCulture));
         Append(ringFrame.ToString(CultureInfo.InvariantCulture));
         AppendNul();

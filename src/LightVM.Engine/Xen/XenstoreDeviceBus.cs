@@ -144,8 +144,8 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
 
     public void DetachAll(DomainKey domain, TimeSpan patience)
     {
-        var kinds = Store.List(BackendRoot);
-        if (kinds.Count == 0) return;
+        var kinds = Pipeline.List(BackendRoot);
+        if (kinds.Length == 0) return;
         var lists = new XenstoreBatch();
         foreach (var kind in kinds) lists.List($"{BackendRoot}/{kind}/{domain.Id}");
         lists.List(Root(domain.Id));
@@ -153,7 +153,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         var devices = new List<(DeviceKind, int)>();
         var nodes = new XenstoreBatch();
         var emptied = new List<string>();
-        for (var i = 0; i < kinds.Count; i++)
+        for (var i = 0; i < kinds.Length; i++)
         {
             if (answers[i] is null) continue;
             emptied.Add(kinds[i]);
@@ -410,7 +410,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
     /// <summary>Removes what drivers noted of devices that are gone, as of one that went while they were looking at it: nobody else would.</summary>
     private void RemoveErrors(IEnumerable<string> devices)
     {
-        if (Store.List(KernelErrors).Count == 0) return;
+        if (Pipeline.List(KernelErrors).Length == 0) return;
         Store.InTransaction(transaction =>
         {
             foreach (var device in devices)

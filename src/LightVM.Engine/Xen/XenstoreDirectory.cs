@@ -39,7 +39,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     // Shells, whose names nobody needs as long as they are that; whoever makes a domain of one writes its name, and it has changed again.
     private readonly HashSet<Guid> _shelved = [];
     private readonly HashSet<Guid> _undated = [];
-    // Events that changes of our own will cause, and that say nothing new: of a uuid's node (made or removed), and of its name.
+    // Events that changes of our own will cause, and that say nothing new: of a uuid's node (removed), and of its name.
     private readonly HashSet<(Guid Uuid, bool IsName)> _announced = [];
     // Domains whose toolstack writes nothing under /vm, dom0 first of all: their name stands under /local/domain alone.
     private readonly Dictionary<DomainKey, DirectoryEntry> _unlisted = [];
@@ -105,7 +105,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
             if (_entries.TryGetValue(key.Uuid, out var entry)) return entry;
             if (_unlisted.TryGetValue(key, out entry)) return entry;
             // What has no name yet may get one: only names are worth keeping.
-            return Store.Read($"/local/domain/{key.Id}/name") is { } name ? _unlisted[key] = new DirectoryEntry(name, null) : null;
+            return Pipeline.Read($"/local/domain/{key.Id}/name") is { } name ? _unlisted[key] = new DirectoryEntry(name, null) : null;
         }
     }
 
@@ -199,25 +199,16 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     public void Publish(DomainPublication publication)
     {
-        lock (_lock)
-        {
-            _announced.Add((publication.Key.Uuid, false));
-            _announced.Add((publication.Key.Uuid, true));
-        }
-
+        lock (_lock) _announced.Add((publication.Key.Uuid, true));
         try
         {
             RunRecords.Configs.Save(publication.Key.Uuid, publication.Config);
-            var nodes = new XenstoreBatch();
-            WriteNodes(nodes, publication);
-            Pipeline.Commit(nodes);
+            WriteAll(publication);
             lock (_lock)
             {
                 _entries[publication.Key.Uuid] = new DirectoryEntry(publication.Name, publication.StartTime);
                 if (publication.FormerUuid is { } former) _entries.Remove(former);
             }
-
-            if (publication.Rings != default) Introduce(publication);
         }
         catch
         {
@@ -235,12 +226,9 @@ internal sealed class XenstoreDirectory : IDomainDirectory
 
     public void PublishShell(DomainPublication publication)
     {
-        var nodes = new XenstoreBatch();
-        WriteNodes(nodes, publication);
         try
         {
-            Pipeline.Commit(nodes);
-            if (publication.Rings != default) Introduce(publication);
+            WriteAll(publication);
         }
         catch
         {
@@ -252,7 +240,6 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     public void PublishAs(DomainPublication publication, DomainPublication shell, IReadOnlyList<NetworkDevice> changed)
     {
         var key = publication.Key;
-        RunRecords.Configs.Save(key.Uuid, publication.Config);
         // All at once and in no transaction: as long as the shell has its record, nobody takes it for what it is not yet.
         var nodes = new XenstoreBatch();
         var root = $"/local/domain/{key.Id}";
@@ -286,6 +273,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         }
 
         Pipeline.Apply(nodes);
+        RunRecords.Configs.Save(key.Uuid, publication.Config);
         if (publication.FormerUuid is null) WriteStartTimeSoon(publication);
     }
 
@@ -335,7 +323,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
             return;
         }
 
-        if (Store.Read($"/local/domain/{key.Id}/console/port") is null) return;
+        if (Pipeline.Read($"/local/domain/{key.Id}/console/port") is null) return;
         using var events = XenstoreClient.Open();
         events.Watch(ConsolePath(key), "console");
         var patience = _consoleDaemonAnswered ? BusyConsoleDaemonPatience : ConsoleDaemonPatience;
@@ -376,15 +364,31 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     }
 
     /// <summary>
+    /// A new guest's nodes, and its introduction. Not in a transaction, which costs a fifth more, and is done again whenever somebody else makes a domain meanwhile: its name, by which it is
+    /// found, is written when all else is there, and whoever fails on the way takes it back.
+    /// </summary>
+    private void WriteAll(DomainPublication domain)
+    {
+        var nodes = new XenstoreBatch();
+        WriteNodes(nodes, domain);
+        Pipeline.Apply(nodes);
+        if (domain.Rings == default) return;
+        var introduction = new XenstoreBatch(); // of its own: see XenstoreBatch.HasIntroduction
+        Introduce(introduction, domain);
+        Pipeline.Apply(introduction);
+    }
+
+    /// <summary>
     /// The nodes of a new guest. Children take the permissions of the node above them, so the guest's directory is made first, readable
     /// by the guest, and in it "control", which is the guest's own: Linux announces there what requests it answers.
     /// </summary>
     private static void WriteNodes(XenstoreBatch nodes, DomainPublication domain)
     {
         var id = domain.Key.Id;
-        var root = $"/local/domain/{id}";
+        var (root, vm) = ($"/local/domain/{id}", $"{VmRoot}/{domain.Key.Uuid}");
 
-        WriteNames(nodes, domain);
+        if (domain.Config is { Vifs.Count: 0, Vbds.Count: 0 }) XenstoreDeviceNodes.WriteRoot(nodes, id); // else it came with the devices
+        nodes.Write($"{root}/vm", vm);
         nodes.Write($"{root}/domid", Text(id));
         for (var vcpu = 0; vcpu < domain.MaxVcpus; vcpu++) nodes.Write($"{root}/cpu/{vcpu}/availability", vcpu < domain.Vcpus ? "online" : "offline");
         nodes.Write($"{root}/memory/static-max", Text(domain.MaxMemoryKiB));
@@ -396,19 +400,12 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         nodes.SetPermissions($"{root}/control", new XenstorePermission(id, XenstoreRights.None));
         nodes.Write($"{root}/control/shutdown", "");
 
-        nodes.Write($"{VmRoot}/{domain.Key.Uuid}/start_time", StartTimeOf(domain));
+        nodes.Write($"{vm}/uuid", domain.Key.Uuid.ToString());
+        nodes.Write($"{vm}/start_time", StartTimeOf(domain));
         nodes.Write($"/libxl/{id}/type", domain.Type == GuestType.PVH ? "pvh" : "pv");
-    }
-
-    private static void WriteNames(XenstoreBatch nodes, DomainPublication domain)
-    {
-        var (root, vm) = ($"/local/domain/{domain.Key.Id}", $"{VmRoot}/{domain.Key.Uuid}");
-        if (domain.Config is { Vifs.Count: 0, Vbds.Count: 0 }) XenstoreDeviceNodes.WriteRoot(nodes, domain.Key.Id); // else it came with the devices
-        nodes.Write($"{root}/vm", vm);
+        WriteFormer(nodes, domain);
         nodes.Write($"{root}/name", domain.Name);
         nodes.Write($"{vm}/name", domain.Name);
-        nodes.Write($"{vm}/uuid", domain.Key.Uuid.ToString());
-        WriteFormer(nodes, domain);
     }
 
     /// <summary>What is not known before there is a guest, and the introduction of that.</summary>
@@ -417,15 +414,10 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         var root = $"/local/domain/{domain.Key.Id}";
         nodes.Write($"{root}/store/ring-ref", Text(domain.Rings.StoreFrame));
         if (domain.HasConsole) nodes.Write($"{root}/console/ring-ref", Text(domain.Rings.ConsoleFrame));
-        nodes.Introduce(domain.Key.Id, domain.Rings.StoreFrame, domain.Ports.StorePort);
+        Introduce(nodes, domain);
     }
 
-    private void Introduce(DomainPublication domain)
-    {
-        var introduction = new XenstoreBatch();
-        introduction.Introduce(domain.Key.Id, domain.Rings.StoreFrame, domain.Ports.StorePort);
-        Pipeline.Apply(introduction);
-    }
+    private static void Introduce(XenstoreBatch nodes, DomainPublication domain) => nodes.Introduce(domain.Key.Id, domain.Rings.StoreFrame, domain.Ports.StorePort);
 
     private static void WriteFormer(XenstoreBatch nodes, DomainPublication domain)
     {
@@ -482,7 +474,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     }
 
     /// <summary>The device file of a domain's console; null when it has none (yet).</summary>
-    private string? FindConsole(DomainKey key) => Store.Read(ConsolePath(key)) is { Length: > 0 } path ? path : null;
+    private string? FindConsole(DomainKey key) => Pipeline.Read(ConsolePath(key)) is { Length: > 0 } path ? path : null;
 
     private static string ConsolePath(DomainKey key) => $"/local/domain/{key.Id}/console/tty";
 

@@ -29,6 +29,12 @@ internal sealed class XenstorePipeline : IDisposable
     /// </summary>
     private const int ManyReads = 128;
 
+    /// <summary>
+    /// From so many answers on, nobody is hurried by their begin. xenstored says header and body of each answer and each event on their own, and where it shares a processor with who waits
+    /// for them, each would be read before the next is said: a new guest's nodes take half as long again, or twice as long. Of one or two answers more is lost to others who wait for the processor, and of one that sets others to work.
+    /// </summary>
+    private const int ManyAnswers = 3;
+
     /// <summary>To open one costs as much as a request.</summary>
     private const int MostHelpers = 32;
 
@@ -118,6 +124,7 @@ internal sealed class XenstorePipeline : IDisposable
         string? missing = null;
         lock (_lock)
         {
+            using var unhurried = UnhurriedThread.Begin();
             Connected(() =>
             {
                 for (var attempt = 1; ; attempt++)
@@ -145,6 +152,17 @@ internal sealed class XenstorePipeline : IDisposable
         return missing;
     }
 
+    /// <summary>The value of a node; null when there is no such node. Errors: StoreFailure, XenNotPrivileged.</summary>
+    public string? Read(string path) => Read([path])[0];
+
+    /// <summary>The names of a node's children, which have to be few: an answer has room for 4,096 bytes. None when there is no such node. Errors: StoreFailure, XenNotPrivileged.</summary>
+    public string[] List(string path)
+    {
+        var question = new XenstoreBatch();
+        question.List(path);
+        return Names(Ask(question)[0]);
+    }
+
     /// <summary>The values of nodes, in their order; null for those that there are not. Errors: StoreFailure, XenNotPrivileged.</summary>
     public IReadOnlyList<string?> Read(IReadOnlyList<string> paths)
     {
@@ -169,6 +187,7 @@ internal sealed class XenstorePipeline : IDisposable
         string?[] answers = [];
         lock (_lock)
         {
+            using var unhurried = batch.Count >= ManyAnswers && !batch.HasIntroduction ? UnhurriedThread.Begin() : default;
             Connected(() =>
             {
                 _socket!.Send(batch.For(transaction: 0));
@@ -227,6 +246,7 @@ internal sealed class XenstorePipeline : IDisposable
     {
         var values = new string?[paths.Count];
         var helpers = new List<XenstorePipeline>();
+        using var unhurried = UnhurriedThread.Begin();
         try
         {
             while (helpers.Count < Math.Min(MostHelpers, (int)Math.Sqrt(paths.Count))) helpers.Add(new XenstorePipeline(_path));
