@@ -240,6 +240,7 @@ internal sealed class XenstoreDirectory : IDomainDirectory
     public void PublishAs(DomainPublication publication, DomainPublication shell, IReadOnlyList<NetworkDevice> changed)
     {
         var key = publication.Key;
+        RunRecords.Configs.Save(key.Uuid, publication.Config);
         // All at once and in no transaction: as long as the shell has its record, nobody takes it for what it is not yet.
         var nodes = new XenstoreBatch();
         var root = $"/local/domain/{key.Id}";
@@ -273,7 +274,6 @@ internal sealed class XenstoreDirectory : IDomainDirectory
         }
 
         Pipeline.Apply(nodes);
-        RunRecords.Configs.Save(key.Uuid, publication.Config);
         if (publication.FormerUuid is null) WriteStartTimeSoon(publication);
     }
 
