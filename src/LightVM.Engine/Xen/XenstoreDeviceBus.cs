@@ -242,7 +242,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
                 case null:
                     throw new LvmException(ErrorIds.DeviceFailure, $"its {KindName(devices[i].Kind)} {devices[i].Id} was taken away");
                 case "error":
-                    throw Failure(devices[i], Pipeline.Read([$"{Back(domain.Id, devices[i].Kind, devices[i].Id)}/hotplug-error"])[0] ?? "it did not say why");
+                    throw Failure(devices[i], Pipeline.Read($"{Back(domain.Id, devices[i].Kind, devices[i].Id)}/hotplug-error") ?? "it did not say why");
                 default:
                     pending.Add(devices[i]);
                     break;
@@ -277,7 +277,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
         {
             var name = $"{KindName(device.Kind)} {device.Id}";
             // Where the kernel's driver says what it did not like.
-            var kernel = Pipeline.Read([$"{KernelErrors}/{Back(domain.Id, device.Kind, device.Id)["/local/domain/0/".Length..]}/error"])[0];
+            var kernel = Pipeline.Read($"{KernelErrors}/{Back(domain.Id, device.Kind, device.Id)["/local/domain/0/".Length..]}/error");
             var state = StateOf(Back(domain.Id, device.Kind, device.Id)) ?? DeviceState.Unknown;
             return kernel is null ? $"{name} is {state}" : $"{name} is {state}, and its driver says: {kernel}";
         });
@@ -324,7 +324,7 @@ internal sealed class XenstoreDeviceBus : IDeviceBus
     }
 
     private DeviceState? StateOf(string back) =>
-        Pipeline.Read([$"{back}/state"])[0] is { } text ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var state) ? (DeviceState)state : DeviceState.Unknown : null;
+        Pipeline.Read($"{back}/state") is { } text ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var state) ? (DeviceState)state : DeviceState.Unknown : null;
 
     private void Remove(uint domain, IReadOnlyList<(DeviceKind Kind, int Id)> devices, TimeSpan patience)
     {
