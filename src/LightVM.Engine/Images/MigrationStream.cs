@@ -8,8 +8,9 @@ namespace LightVM.Images;
 
 /// <summary>
 /// Goes along a libxc migration stream (docs/specs/libxc-migration-stream of Xen; versions 2 and 3, little endian, x86) while it passes
-/// by, knows where it ends, and refuses what libxc would refuse or could be harmed by. Pages of memory are counted, not looked at.
-/// What a stream claims costs nothing: only what has arrived is kept, and only the two CPU policies, of bounded size.
+/// by, knows where it ends, and refuses what libxc would refuse or could be harmed by. Pages of memory are counted, not looked at, but for
+/// a PV guest's page tables: libxc ends its process where one of them names a page frame that the guest has not.
+/// What a stream claims costs nothing: only what has arrived is kept, the two CPU policies and which pages of a record are page tables, of bounded size.
 /// </summary>
 /// <param name="highestPfn">The highest page frame number that the guest may use, below which libxc's own tables stay within bounds.</param>
 public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
@@ -29,6 +30,9 @@ public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
     private const uint MaxContext = 16 << 20;
     private const uint MaxPolicy = 64 << 10;
 
+    /// <summary>Our limit for records that libxc may pass over, and takes the memory for all the same. It makes none itself.</summary>
+    private const uint MaxOptional = 1 << 20;
+
     // Sizes of Xen's structures in records.
     private const int CpuidLeafSize = 24;
     private const int MsrEntrySize = 16;
@@ -45,6 +49,14 @@ public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
     private const ulong PfnMask = (1UL << 52) - 1;
     private const int UnknownPageTypes = 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8;
     private const int PageTypesWithoutData = 1 << 0xd | 1 << 0xe | 1 << 0xf;
+
+    /// <summary>Page tables of the four levels, and the same pinned.</summary>
+    private const int PageTables = 0b1111 << 1 | 0b1111 << 9;
+
+    // An entry of a page table, which is eight bytes long in 32-bit guests as well.
+    private const ulong PresentBit = 1;
+    private const ulong FrameMask = 0x000f_ffff_ffff_f000;
+    private const int FrameShift = 12;
 
     private readonly byte[] _gathered = new byte[ImageHeaderSize];
     private readonly ArrayBufferWriter<byte> _cpuidPolicy = new();
@@ -63,6 +75,13 @@ public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
     private uint _entries;
     private uint _pages;
 
+    /// <summary>Which of the record's pages are page tables, counted among those that it has the contents of.</summary>
+    private readonly List<uint> _tables = [];
+    private int _nextTable;
+
+    /// <summary>What will be left of the record where that is done which is done with it now.</summary>
+    private uint _restAfter;
+
     private bool _hasStaticData;
     private bool _hasP2m;
     private bool _hasFirstVcpu;
@@ -77,6 +96,7 @@ public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
         RecordHeader,
         RecordStart,
         PageEntries,
+        PageTable,
         Policy,
         Skip,
         End,
@@ -127,6 +147,7 @@ public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
             {
                 Step.Skip => PassOver(bytes.Length),
                 Step.PageEntries when _gatheredLength == 0 && bytes.Length >= 8 => TakeEntries(bytes),
+                Step.PageTable when _gatheredLength == 0 && bytes.Length >= 8 => TakeTable(bytes),
                 Step.Policy => TakePolicy(bytes),
                 _ => Gather(bytes),
             };
@@ -184,6 +205,9 @@ public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
                 break;
             case Step.PageEntries:
                 CheckEntries(MemoryMarshal.Cast<byte, ulong>(bytes));
+                break;
+            case Step.PageTable:
+                CheckTable(MemoryMarshal.Cast<byte, ulong>(bytes));
                 break;
         }
     }
@@ -288,6 +312,7 @@ public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
                 RequireLength(_recordLength is >= 8 and <= MaxPolicy, $"8 to {MaxPolicy}");
                 return 8;
             case var optional when ((uint)optional & OptionalRecord) != 0:
+                RequireLength(_recordLength <= MaxOptional, $"at most {MaxOptional}");
                 return 0;
             case var known when Enum.IsDefined(known):
                 throw Wrong($"does not belong into a saved {(Type == GuestType.PV ? "PV" : "HVM")} guest");
@@ -327,6 +352,8 @@ public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
             case MigrationRecord.PAGE_DATA:
                 _entries = U32(start, 0);
                 _pages = 0;
+                _tables.Clear();
+                _nextTable = 0;
                 if (_entries == 0 || _entries > (_recordLength - 8) / 8) throw Wrong($"has {_recordLength} bytes for {_entries} pages");
                 _rest -= _entries * 8;
                 Want(Step.PageEntries, 8);
@@ -380,6 +407,7 @@ public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
         {
             var type = 1 << (int)(entry >> PageTypeShift);
             types |= type;
+            if ((type & PageTables) != 0 && Type == GuestType.PV) _tables.Add(_pages + pages);
             if ((type & PageTypesWithoutData) == 0) pages++;
             highest = Math.Max(highest, entry & PfnMask);
         }
@@ -395,7 +423,47 @@ public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
         if (_rest != _pages * (ulong)PageSize) throw Wrong($"has {_rest} bytes for the contents of {_pages} pages");
         // After VERIFY comes what has been sent already.
         if (!_isVerifying) PageCount += _pages;
-        Skip();
+        GoThroughPages();
+    }
+
+    /// <summary>To the next page table, or to the record's end where there is none.</summary>
+    private void GoThroughPages()
+    {
+        if (_nextTable == _tables.Count)
+        {
+            Skip();
+            return;
+        }
+
+        var table = (_pages - _tables[_nextTable]) * PageSize;
+        if (_rest > table)
+        {
+            Skip(table);
+            return;
+        }
+
+        _nextTable++;
+        _restAfter = _rest - PageSize;
+        Want(Step.PageTable, 8);
+    }
+
+    private int TakeTable(ReadOnlySpan<byte> bytes)
+    {
+        var size = (int)Math.Min(_rest - _restAfter, (uint)bytes.Length) / 8 * 8;
+        CheckTable(MemoryMarshal.Cast<byte, ulong>(bytes[..size]));
+        return size;
+    }
+
+    private void CheckTable(ReadOnlySpan<ulong> entries)
+    {
+        foreach (var entry in entries)
+        {
+            var frame = (entry & FrameMask) >> FrameShift;
+            if ((entry & PresentBit) != 0 && frame > _highestP2m) throw Wrong($"has a page table with page frame {frame}, and this guest has {_highestP2m} at the most");
+        }
+
+        _rest -= (uint)entries.Length * 8;
+        if (_rest == _restAfter) GoThroughPages();
     }
 
     private void BeginPolicy(ArrayBufferWriter<byte> policy, int entrySize)
@@ -416,17 +484,20 @@ public sealed class MigrationStream(uint highestPfn = uint.MaxValue)
         return count;
     }
 
-    private void Skip()
+    /// <summary>Passes over the record, but for so much of its end.</summary>
+    private void Skip(uint rest = 0)
     {
+        _restAfter = rest;
         if (_rest == 0) Want(Step.RecordHeader, RecordHeaderSize);
         else Want(Step.Skip, 0);
     }
 
     private int PassOver(int available)
     {
-        var count = (int)Math.Min(_rest, (uint)available);
+        var count = (int)Math.Min(_rest - _restAfter, (uint)available);
         _rest -= (uint)count;
         if (_rest == 0) Want(Step.RecordHeader, RecordHeaderSize);
+        else if (_rest == _restAfter) GoThroughPages();
         return count;
     }
 

@@ -39,6 +39,15 @@ public sealed class MigrationStreamTests
     }
 
     [Fact]
+    public void Page_tables_may_name_what_the_guest_has_and_anything_that_is_not_present()
+    {
+        var stream = new MigrationStream();
+        stream.Feed(PvWithP2m().AddTable(1, 3, 99UL << 12 | 0x8000_0000_0000_0067).AddTable(4, 511, 100UL << 12).AddTable(0, 0, 100UL << 12 | 1).AddTable(0xd, 0, 100UL << 12 | 1).AddPages(0, 5).ToArray());
+        Assert.Equal(11, stream.PageCount);
+        Assert.True(stream.IsBetweenRecords);
+    }
+
+    [Fact]
     public void An_HVM_stream_tells_what_is_in_it()
     {
         var stream = new MigrationStream();
@@ -181,6 +190,9 @@ public sealed class MigrationStreamTests
         ["record PAGE_DATA has 0 bytes for the contents of 1 pages"] = PvWithP2m().Add(MigrationRecord.PAGE_DATA, [.. Words(1, 0), .. Longs(0)]),
         ["record PAGE_DATA has 4096 bytes for the contents of 0 pages"] = PvWithP2m().Add(MigrationRecord.PAGE_DATA, [.. Words(1, 0), .. Longs(0xfUL << 60), .. new byte[4096]]),
         ["record PAGE_DATA has a page of a type that is not known"] = PvWithP2m().Add(MigrationRecord.PAGE_DATA, [.. Words(1, 0), .. Longs(5UL << 60), .. new byte[4096]]),
+        ["record PAGE_DATA has a page table with page frame 100, and this guest has 99 at the most"] = PvWithP2m().AddTable(1, 511, 100UL << 12 | 1),
+        ["record PAGE_DATA has a page table with page frame 1099511627775, and"] = PvWithP2m().AddTable(0xc, 0, 0x000f_ffff_ffff_f001),
+        ["record 0x80000001 has 1048584 bytes instead of at most 1048576"] = PvWithP2m().Add((MigrationRecord)0x80000001, (1 << 20) + 8, []),
         ["record PAGE_DATA has page frame 100, and this guest has 99 at the most"] = PvWithP2m().AddPages(100, 1),
         ["record PAGE_DATA has page frame 4503599627370495, and"] = Begin(2).Add(MigrationRecord.STATIC_DATA_END, []).Add(MigrationRecord.PAGE_DATA, [.. Words(1, 0), .. Longs((1UL << 52) - 1), .. new byte[4096]]),
         ["record PAGE_DATA has 134217736 bytes, more than 134217728"] = PvWithP2m().Add(MigrationRecord.PAGE_DATA, (128 << 20) + 8, []),

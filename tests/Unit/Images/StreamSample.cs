@@ -64,10 +64,20 @@ internal sealed class StreamSample
         return sample.Add(MigrationRecord.END, []);
     }
 
+    /// <summary>Two pages, the second of which is of a type and has something in one of its entries; where a page of that type has no contents, the first has it.</summary>
+    public StreamSample AddTable(ulong type, int place, ulong entry)
+    {
+        var pages = new ulong[type is >= 0xd ? 512 : 1024];
+        pages[pages.Length - 512 + place] = entry;
+        return Add(MigrationRecord.PAGE_DATA, [.. Words(2, 0), .. Longs(0, type << 60 | 1), .. Longs(pages)]);
+    }
+
     public StreamSample AddPages(uint first, int count)
     {
         var entries = Enumerable.Range(0, count).Select(i => (i % 3 == 2 ? 0xfUL : i % 3 == 1 ? 0x9UL : 0) << 60 | (first + (uint)i)).ToArray();
-        return Add(MigrationRecord.PAGE_DATA, [.. Words((uint)count, 0), .. Longs(entries), .. Filled(entries.Count(entry => entry >> 60 != 0xf) * 4096)]);
+        var contents = Filled(entries.Count(entry => entry >> 60 != 0xf) * 4096);
+        for (var at = 0; at < contents.Length; at += 8) contents[at] &= 0xfe; // some are page tables: nothing in them is present
+        return Add(MigrationRecord.PAGE_DATA, [.. Words((uint)count, 0), .. Longs(entries), .. contents]);
     }
 
     public StreamSample Add(MigrationRecord type, byte[] body) => Add(type, (uint)body.Length, body);
