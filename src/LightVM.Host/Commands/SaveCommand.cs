@@ -1,5 +1,6 @@
 using System.CommandLine;
 using LightVM.Errors;
+using LightVM.Host.Output;
 using LightVM.Hosts;
 
 namespace LightVM.Host.Commands;
@@ -35,7 +36,7 @@ internal static class SaveCommand
                 }
 
                 if (!Console.IsOutputRedirected) throw new LvmException(ErrorIds.HostFileFailure, "an image is nothing for a terminal: name a file, or a pipe");
-                using var output = Console.OpenStandardOutput();
+                using var output = StandardOutput.Open();
                 using var closing = context.Cancellation.Register(output.Close);
                 host.Images.Save(saved.Key, output, options, context.Cancellation);
                 return saved;

@@ -1,5 +1,6 @@
 using System.IO.Pipes;
 using LightVM.Errors;
+using LightVM.Host.Output;
 using LightVM.Hypervisor;
 using LightVM.Images;
 using Microsoft.Win32.SafeHandles;
@@ -42,6 +43,26 @@ public sealed class PipedImageTests : IDisposable
 
         writing.Join();
         Assert.Equal((3000 / 3 * 2, ImageState.Whole), (reader.Stream.PageCount, reader.Image.State));
+    }
+
+    [Fact]
+    public void An_image_that_nobody_reads_from_standard_output_is_none()
+    {
+        var (read, write) = Pipe.Open();
+        using var output = new StandardOutput(write);
+        read.Dispose();
+
+        using var writer = ImageWriter.ToStream(output, ImageFolder.Config, ImageFolder.Facts);
+        Assert.Equal(ErrorIds.HostFileFailure, Assert.ThrowsAny<LvmException>(() => writer.Complete(TestContext.Current.CancellationToken)).ErrorId);
+    }
+
+    [Fact]
+    public void What_went_to_standard_output_is_there()
+    {
+        using (var output = new StandardOutput(File.OpenHandle(_folder["out"], FileMode.Create, FileAccess.Write))) Write(output, Large);
+
+        _folder.Save("a.lvm", Large);
+        Assert.Equal(File.ReadAllBytes(_folder["a.lvm"]), File.ReadAllBytes(_folder["out"]));
     }
 
     [Fact]
