@@ -110,9 +110,9 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
         {
             bus.AwaitGuest(key, inUse, ReturnPatience, cancellation);
         }
-        catch (LvmException error) when (error.ErrorId == ErrorIds.OperationCancelled)
+        catch (LvmException)
         {
-            // The domain runs: there is nothing to take back.
+            // Cancelled, or there is no store to hear it from. The domain runs in any case, and nobody may take it for one that does not.
         }
     }
 

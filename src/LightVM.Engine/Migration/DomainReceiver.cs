@@ -38,8 +38,10 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
                 using var stream = new StreamReceiver(channel, HighestPfn(config), isBare: true);
                 try
                 {
-                    var (key, record) = DomainCreation.RunArriving(host.ForCreation, config, stream.Handle, stream.Complete, beforeStart: null, cancellation);
+                    // What has all come is the only one there is: to stop cuts the connection, and what is through it goes on.
+                    var (key, record) = DomainCreation.RunArriving(host.ForCreation, config, stream.Handle, stream.Complete, beforeStart: null, CancellationToken.None);
                     log($"{link.PeerName}: domain '{config.Name}' goes on here (id {key.Id}): {stream.Length >> 10} KiB in {record.Duration.TotalMilliseconds:0} ms, as Chaos sends it");
+                    host.AwaitReturn(key, config, inUse: null, cancellation);
                 }
                 catch (LvmException error) when (error.ErrorId == ErrorIds.RestoreFailure && stream.Problem is { } cause)
                 {
