@@ -37,6 +37,22 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
         CrashPoint.Reach(SaveCrashPoints.Noted);
         host.Bus.Request(key, ShutdownReason.Suspend);
         CrashPoint.Reach(SaveCrashPoints.Asked);
+        try
+        {
+            Await(watch);
+        }
+        catch (LvmException error) when (error.ErrorId is not (ErrorIds.DomainGone or ErrorIds.DomainInvalidState))
+        {
+            throw GiveUp(error);
+        }
+
+        SuspendedAt = Stopwatch.GetTimestamp();
+        _isSuspended = true;
+        CrashPoint.Reach(SaveCrashPoints.Suspended);
+    }
+
+    private void Await(IDomainWatch watch)
+    {
         var begin = Stopwatch.GetTimestamp();
         for (var asked = begin; !HasSuspended();)
         {
@@ -48,20 +64,16 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
             }
 
             var left = patience - Stopwatch.GetElapsedTime(begin);
-            if (left <= TimeSpan.Zero) throw GiveUp(ErrorIds.SuspendTimeout, $"its guest has not suspended itself within {patience.TotalSeconds:0.#} s");
+            if (left <= TimeSpan.Zero) throw new LvmException(ErrorIds.SuspendTimeout, $"its guest has not suspended itself within {patience.TotalSeconds:0.#} s");
             try
             {
                 watch.Wait(left < AskAgain ? left : AskAgain, cancellation);
             }
             catch (OperationCanceledException)
             {
-                throw GiveUp(ErrorIds.OperationCancelled, "it was cancelled while its guest was being suspended");
+                throw new LvmException(ErrorIds.OperationCancelled, "it was cancelled while its guest was being suspended");
             }
         }
-
-        SuspendedAt = Stopwatch.GetTimestamp();
-        _isSuspended = true;
-        CrashPoint.Reach(SaveCrashPoints.Suspended);
     }
 
     /// <summary>Notes that somebody else may have been told to let the guest run.</summary>
@@ -120,12 +132,26 @@ internal sealed class GuestSuspension(HostContext host, DomainKey key, string op
             : throw new LvmException(ErrorIds.DomainInvalidState, $"its guest has ended ({info.ShutdownReason}) instead of suspending itself");
     }
 
-    /// <summary>Takes the request back. Where the guest has taken it up already, the note stays: whoever sees it suspended lets it go on.</summary>
-    private LvmException GiveUp(string errorId, string problem)
+    /// <summary>Takes the request back. Where the guest has taken it up already, or that cannot be known, the note stays: whoever sees it suspended lets it go on.</summary>
+    private LvmException GiveUp(LvmException error)
     {
-        if (host.Bus.WithdrawRequest(key) && !_wasTakenUp) return new LvmException(errorId, $"{problem}; the request was taken back");
-        if (host.Find(key)?.ShutdownReason == ShutdownReason.Suspend) _isSuspended = true;
-        else _isNoted = false;
-        return new LvmException(errorId, $"{problem}; it has taken up the request, and goes on as soon as it has");
+        string outcome;
+        try
+        {
+            if (host.Bus.WithdrawRequest(key) && !_wasTakenUp) return Because("the request was taken back");
+            _isSuspended = host.Find(key)?.ShutdownReason == ShutdownReason.Suspend;
+            if (_isSuspended) return Because("it has taken up the request, and goes on");
+            outcome = "it has taken up the request, and goes on as soon as it has";
+        }
+        catch (LvmException)
+        {
+            outcome = "the request could not be taken back: should it suspend itself yet, it goes on";
+        }
+
+        _isNoted = false;
+        host.Directory.NoteSuspension(key.Uuid, new Suspension(operation)); // anew: who finds it goes by its age
+        return Because(outcome);
+
+        LvmException Because(string outcome) => new(error.ErrorId, $"{error.Problem}; {outcome}", error);
     }
 }
