@@ -239,6 +239,8 @@ public sealed class TrustStore
         try
         {
             RefuseUnsafe(Folder, OthersWrite);
+            RefuseUnsafe(Path.GetDirectoryName(path)!, OthersWrite);
+            RefuseUnsafe(path, OthersWrite);
             return ReadText(path);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)

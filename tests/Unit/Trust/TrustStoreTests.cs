@@ -174,6 +174,15 @@ public sealed class TrustStoreTests : IDisposable
         AssertFails(ErrorIds.TrustUnsafe, () => _store.Admit("c", _other.GetIdentity().Fingerprint));
         File.SetUnixFileMode(_store.Folder, folder);
         Assert.Equal("b", _store.GetPeer("b").Name);
+
+        var peers = Path.Combine(_store.Folder, "peers");
+        folder = File.GetUnixFileMode(peers);
+        File.SetUnixFileMode(peers, folder | UnixFileMode.GroupWrite);
+        AssertFails(ErrorIds.TrustUnsafe, () => _store.GetPeer("b"));
+        File.SetUnixFileMode(peers, folder);
+        File.SetUnixFileMode(_store.GetPeer("b").Path, Owner | UnixFileMode.OtherWrite);
+        AssertFails(ErrorIds.TrustUnsafe, () => _store.GetPeer("b"));
+        AssertFails(ErrorIds.TrustUnsafe, () => _store.FindPeer("SHA256:"));
     }
 
     [Fact]
