@@ -72,7 +72,9 @@ internal sealed class ImageFileWriter : ImageWriter
         }
         catch (Exception error) when (IsOfFiles(error))
         {
-            throw Failure(error);
+            var failure = Failure(error);
+            if (_isNamed) failure.LeftBehind = $"the image '{_path}' is whole, but not yet for sure on its disk, and the domain goes on: do not restore it";
+            throw failure;
         }
     }
 
@@ -95,8 +97,8 @@ internal sealed class ImageFileWriter : ImageWriter
         var target = Path.GetFullPath(path);
         if (new FileInfo(target).LinkTarget is not null && File.ResolveLinkTarget(target, returnFinalTarget: true) is { } link) target = link.FullName;
         if (Directory.Exists(target)) throw new IOException("it is a directory");
-        // A rename would put a file in the place of /dev/null.
-        if (target.StartsWith("/dev/", StringComparison.Ordinal) || target.StartsWith("/proc/", StringComparison.Ordinal)) throw new IOException("it is not a regular file");
+        // A rename would put a file in the place of /dev/null; what has a file system of its own there is a folder like any other.
+        if ((target.StartsWith("/dev/", StringComparison.Ordinal) && !target.StartsWith("/dev/shm/", StringComparison.Ordinal)) || target.StartsWith("/proc/", StringComparison.Ordinal)) throw new IOException("it is not a regular file");
         if (!overwrite && File.Exists(target)) throw Exists(path);
         return target;
     }

@@ -41,13 +41,14 @@ public sealed class PlainTransportTests : IDisposable
     }
 
     [Fact]
-    public void One_connection_too_many_is_closed()
+    public void One_connection_too_many_is_told_so_and_closed()
     {
         var port = _hosts.ListenPlainly(limits: new ListenerLimits { Connections = 1 });
         using var first = Connect("127.0.0.1", port);
         ReadLine(first);
 
         using var second = Connect("127.0.0.1", port);
+        Assert.Contains("1 connections", AssertFails(ErrorIds.PeerBusy, () => new MoveChannel(second).Receive(Hello.Read)).Message, StringComparison.Ordinal);
         Assert.Equal(0, second.Stream.Read(new byte[1]));
         Assert.Contains("1 connections", _hosts.NextLogged, StringComparison.Ordinal);
     }

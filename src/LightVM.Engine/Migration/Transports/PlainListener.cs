@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using LightVM.Errors;
 
 namespace LightVM.Migration;
 
@@ -19,6 +20,13 @@ internal sealed class PlainListener : LinkListener
         var peer = (address.Address.IsIPv4MappedToIPv6 ? address.Address.MapToIPv4() : address.Address).ToString();
         var stream = new SocketLinkStream(socket, new WaitingStream(socket), peer);
         return Task.FromResult(new Arrival(new MigrationLink(stream, peer, PlainTransport.Name), Refusal: null));
+    }
+
+    /// <summary>As a refused move is told of; Chaos listens to nobody.</summary>
+    protected override Task Answer(Arrival arrival, TlsWelcome answer, CancellationToken cancellation)
+    {
+        if (answer.Refusal is { } id) DomainReceiver.TryTell(new MoveChannel(arrival.Link), new LvmException(id, answer.Text));
+        return Task.CompletedTask;
     }
 
     private static IPEndPoint Checked(IPEndPoint address, bool insecure)
