@@ -154,7 +154,8 @@ internal sealed class FailingHypervisor(IHypervisor inner, int failingCall) : IH
 }
 
 /// <summary>A directory that is lent to a host and outlives it.</summary>
-internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirectory
+/// <param name="watch">In the place of its own watch.</param>
+internal sealed class UnownedDirectory(IDomainDirectory inner, IDomainWatch? watch = null) : IDomainDirectory
 {
     public DirectoryEntry? Find(DomainKey key) => inner.Find(key);
 
@@ -214,7 +215,7 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
 
     public void NoteResumed(DomainKey key) => inner.NoteResumed(key);
 
-    public IDomainWatch Watch() => inner.Watch();
+    public IDomainWatch Watch() => watch ?? inner.Watch();
 
     public void Settle(DomainKey key) => inner.Settle(key);
 
@@ -228,8 +229,20 @@ internal sealed class UnownedDirectory(IDomainDirectory inner) : IDomainDirector
     }
 }
 
+/// <summary>A watch whose connection has broken.</summary>
+internal sealed class BrokenWatch : IDomainWatch
+{
+    public bool Wait(TimeSpan timeout, CancellationToken cancellation) => throw new LvmException(ErrorIds.StoreFailure, FailingHypervisor.Problem);
+
+    public void Dispose()
+    {
+        // There is nothing behind it.
+    }
+}
+
 /// <summary>A device bus that is lent to a host and outlives it.</summary>
-internal sealed class UnownedBus(IDeviceBus inner) : IDeviceBus
+/// <param name="takesBack">Whether requests can be taken back.</param>
+internal sealed class UnownedBus(IDeviceBus inner, bool takesBack = true) : IDeviceBus
 {
     public IReadOnlyList<Device> Reserve(Guid uuid, IReadOnlyList<Device> devices) => inner.Reserve(uuid, devices);
 
@@ -251,7 +264,7 @@ internal sealed class UnownedBus(IDeviceBus inner) : IDeviceBus
 
     public void Request(DomainKey domain, ShutdownReason reason) => inner.Request(domain, reason);
 
-    public bool WithdrawRequest(DomainKey domain) => inner.WithdrawRequest(domain);
+    public bool WithdrawRequest(DomainKey domain) => takesBack ? inner.WithdrawRequest(domain) : throw new LvmException(ErrorIds.StoreFailure, FailingHypervisor.Problem);
 
     public IAddressWatch WatchAddresses(IReadOnlyCollection<DomainKey> domains) => inner.WatchAddresses(domains);
 

@@ -149,6 +149,28 @@ public abstract class SaveContract : ContractTests
     }
 
     [Fact]
+    public void A_guest_that_cannot_be_waited_for_is_no_longer_asked_or_else_noted()
+    {
+        var domain = Create(draft => draft.CommandLine = "noxs");
+
+        Assert.Contains("taken back", Fail(takesBack: true), StringComparison.Ordinal);
+        Assert.False(Contract.Bus.WithdrawRequest(domain.Key)); // there is none any more
+        Assert.DoesNotContain(Contract.Directory.Suspensions(), noted => noted.Uuid == domain.Uuid);
+
+        Assert.Contains("should it suspend itself yet", Fail(takesBack: false), StringComparison.Ordinal);
+        Assert.Contains(Contract.Directory.Suspensions(), noted => noted.Uuid == domain.Uuid);
+        Contract.Bus.WithdrawRequest(domain.Key);
+        Contract.Directory.EndSuspension(domain.Uuid);
+
+        string Fail(bool takesBack)
+        {
+            var hypervisor = new FailingHypervisor(Contract.Hypervisor, int.MaxValue);
+            using var host = new LvmHost(hypervisor, new UnownedDirectory(Contract.Directory, new BrokenWatch()), new UnownedBus(Contract.Bus, takesBack));
+            return AssertFails(ErrorIds.StoreFailure, () => host.Images.Save(domain.Key, ImagePath, cancellation: Cancellation)).Problem;
+        }
+    }
+
+    [Fact]
     public void What_cannot_suspend_itself_is_refused_at_once()
     {
         var paused = Create(draft => draft.Paused = true);
