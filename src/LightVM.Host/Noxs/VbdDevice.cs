@@ -166,6 +166,12 @@ internal sealed unsafe class VbdDevice : ControlledDevice
     {
         for (var rounds = 0; _requests is not null && !_isQuiet; rounds++)
         {
+            if (rounds == MostRounds) // also of rounds in which there was nothing, as a guest may make them
+            {
+                Worker.Again(this);
+                return;
+            }
+
             var waiting = _ring.Waiting;
             if (waiting > Slots - _ring.UnderWay)
             {
@@ -177,12 +183,6 @@ internal sealed unsafe class VbdDevice : ControlledDevice
             {
                 if (_ring.AskForMore() == 0) return;
                 continue;
-            }
-
-            if (rounds == MostRounds)
-            {
-                Worker.Again(this);
-                return;
             }
 
             if (!TakeSome(waiting)) return;

@@ -269,6 +269,35 @@ public sealed unsafe class VbdTests : IDisposable
     }
 
     [Fact]
+    public void Who_asks_again_whenever_it_is_answered_leaves_the_others_their_turn()
+    {
+        const uint All = 100_000;
+        _guest.Connect();
+        var page = _guest.Page;
+        var asking = new Thread(() =>
+        {
+            for (uint asked = 1; asked <= All; asked++)
+            {
+                *(byte*)(page + 64 + (int)((asked - 1) % GuestVbd.Slots) * VbdRequest.RingSize) = 255; // answered at once: there is no such request
+                Volatile.Write(ref GuestVif.Index(page, 0), asked);
+                for (var i = 0; Volatile.Read(ref GuestVif.Index(page, 2)) != asked; i++) Thread.SpinWait(i % 8);
+            }
+        })
+        { IsBackground = true };
+        asking.Start();
+        var most = 0u;
+        for (var answered = 0u; answered < All;)
+        {
+            _machine.FireOnce(_guest.BackendPort);
+            var now = GuestVif.Index(page, 2);
+            (most, answered) = (Math.Max(most, now - answered), now);
+        }
+
+        asking.Join();
+        Assert.InRange(most, 1u, 4u);
+    }
+
+    [Fact]
     public void Many_disks_share_the_room_there_is_and_all_are_served()
     {
         // Five disks ask for more than there are buffers.
