@@ -136,6 +136,7 @@ internal sealed unsafe class VifDevice : ControlledDevice
         var areRings = _transmit.Begin(_transmitPage, _isAdopted);
         areRings &= _receive.Begin(_receivePage, takenWork, (features & VifFrontendFeatures.ScatterGather) != 0, _isAdopted);
         if (!areRings) return Refuse("its rings begin with more requests than they have room for");
+        if (_receivePort.Local == _transmitPort.Local) _receivePort = default; // one port is closed once: its number may be another guest's after that
         if (!Bind(ref _transmitPort, transmitPort)) return Refuse($"its port {transmitPort} cannot be bound");
         if (receivePort != transmitPort)
         {

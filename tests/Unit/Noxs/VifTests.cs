@@ -178,6 +178,27 @@ public sealed unsafe class VifTests : IDisposable
         _machine.AssertEmpty();
     }
 
+    [Theory]
+    [InlineData(6u, 6u)]
+    [InlineData(5u, 6u)]
+    [InlineData(6u, 5u)]
+    public void A_guest_with_other_ports_for_the_next_daemon_has_its_old_one_closed_once(uint transmit, uint receive)
+    {
+        _guest.Connect();
+        var record = Assert.Single(_machine.Notes[7]);
+        Assert.Equal(record.First, record.Second);
+        using var next = _machine.Successor(); // whose ports are closed once, or it fails
+        next.Offered[(7, 6)] = 0;
+        (_guest.Control->TransmitPort, _guest.Control->ReceivePort) = (transmit, receive);
+
+        Assert.True(next.Service.Adopt(7, next, record, each => next.Shared[each.Grant]));
+
+        Assert.Equal(SideState.Connected, _guest.At(next).Backend);
+        Assert.Equal(transmit == receive ? 2 : 3, next.Ports.Count);
+        next.Service.DropEnded(() => _ => false);
+        next.AssertEmpty();
+    }
+
     public static TheoryData<string, Action<GuestVifHolder>> Violations => new()
     {
         { "more requests than it has room for", holder => GuestVif.Index(holder.Guest.Transmit, 0) += 257 },
