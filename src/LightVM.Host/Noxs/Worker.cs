@@ -135,8 +135,10 @@ internal sealed unsafe class Worker : IWorker, IDaemonTask, IDisposable
         }
     }
 
+    /// <summary>After this nobody has the lock any more: a disk's thread that is done finds no rings, and waits there for the end of the process.</summary>
     public void Dispose()
     {
+        Monitor.Enter(Lock);
         _ = Libc.Close(_set);
         _wake.Dispose();
         _access.Dispose();
