@@ -56,7 +56,14 @@ internal abstract class GuestDevice : IEventTarget
     public void OnFailure(Exception error)
     {
         Complain($"failed: {error.Message}");
-        Break();
+        try
+        {
+            Break();
+        }
+        catch (Exception another) // and neither may this be the end of the others
+        {
+            Complain($"cannot be disconnected: {another.Message}");
+        }
     }
 
     /// <summary>What the next daemon finds it by.</summary>

@@ -11,5 +11,8 @@ internal sealed class NoxsGuest(ushort domain, IWorker worker)
 
     public List<GuestDevice> Devices { get; } = [];
 
+    /// <summary>False while its devices could not be noted as they are.</summary>
+    public bool IsNoted { get; set; } = true;
+
     public GuestDevice? Find(DeviceType type, uint id) => Devices.Find(device => device.Type == type && device.Id == id);
 }

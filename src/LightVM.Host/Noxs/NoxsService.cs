@@ -67,6 +67,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
             return error.ErrorId switch
             {
                 ErrorIds.GrantsExhausted or ErrorIds.EventChannelsExhausted => ErrnoText.ENOMEM,
+                ErrorIds.HostFileFailure => LightVM.Linux.Libc.EIO, // its ENOSPC is not that of a 33rd device
                 _ => error.Errno ?? LightVM.Linux.Libc.EIO,
             };
         }
@@ -77,7 +78,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         }
     }
 
-    /// <summary>Looks which domains have ended, and frees what they had. One that comes while it is looked has not been looked for.</summary>
+    /// <summary>Looks which domains have ended, and frees what they had; notes what could not be noted. One that comes while it is looked has not been looked for.</summary>
     /// <param name="look">Asks which domains there are now; gives whether one is.</param>
     public void DropEnded(Func<Func<ushort, bool>> look)
     {
@@ -87,6 +88,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         lock (_lock)
         {
             foreach (var guest in known.Where(guest => !exists(guest.Domain) && _guests.GetValueOrDefault(guest.Domain) == guest)) RemoveAll(guest);
+            foreach (var guest in _guests.Values.Where(guest => !guest.IsNoted)) Note(guest);
         }
     }
 
@@ -187,7 +189,7 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
                         if (errno != 0) break;
                     }
 
-                    if (errno == 0) Note(guest);
+                    if (errno == 0) host.Note(guest.Domain, guest.Worker, RecordsOf(guest));
                 }
                 catch
                 {
@@ -407,7 +409,15 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         lock (guest.Worker.Lock)
         {
             guest.Devices.Remove(device);
-            device.Remove();
+            try
+            {
+                device.Remove();
+            }
+            catch (Exception error) // it is nobody's any more, and the others go on
+            {
+                log.Error($"{device.Name} could not be freed in whole: {error.Message}");
+            }
+
             if (guest.Devices.Count == 0) _guests.Remove(guest.Domain);
             Note(guest);
         }
@@ -481,7 +491,25 @@ internal sealed class NoxsService(INoxsHost host, DaemonLog log) : ICallHandler
         }
     }
 
-    private void Note(NoxsGuest guest) => host.Note(guest.Domain, guest.Worker, guest.Devices.Select(device => device.Record()).ToList());
+    /// <summary>Notes what has happened already, and is not undone where that cannot be: then it is tried again when ends of domains are looked for.</summary>
+    private void Note(NoxsGuest guest)
+    {
+        lock (guest.Worker.Lock)
+        {
+            try
+            {
+                host.Note(guest.Domain, guest.Worker, RecordsOf(guest));
+                guest.IsNoted = true;
+            }
+            catch (LvmException error)
+            {
+                if (guest.IsNoted) log.Error($"the next daemon will not find the devices of domain {guest.Domain} as they are: {error.Message}");
+                guest.IsNoted = false;
+            }
+        }
+    }
+
+    private static List<DeviceRecord> RecordsOf(NoxsGuest guest) => guest.Devices.ConvertAll(device => device.Record());
 
     private static bool IsDomain(ushort domain) => domain is > 0 and < FirstReservedDomain;
 

@@ -62,6 +62,12 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
 
     public Dictionary<ushort, IReadOnlyList<DeviceRecord>> Notes { get; } = [];
 
+    /// <summary>Whether there is no room for notes.</summary>
+    public bool FailsNotes { get; set; }
+
+    /// <summary>Whether what guests have written cannot be closed.</summary>
+    public bool FailsConsoles { get; set; }
+
     public bool FailsInterfaces { get; set; }
 
     /// <summary>Whether interfaces wait to be made.</summary>
@@ -149,6 +155,7 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
         Assert.Empty(Notes);
         Assert.All(Disks.Values, disk => Assert.False(disk.IsOpen));
         Assert.Equal(4 * VbdDevice.Slots, FreeBuffers);
+        if (!FailsConsoles) Assert.DoesNotContain("could not be freed", Messages.ToString(), StringComparison.Ordinal);
     }
 
     public void Share(ushort domain, Span<SharedPage> pages)
@@ -293,6 +300,7 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
     public void Note(ushort domain, IWorker worker, IReadOnlyList<DeviceRecord> devices)
     {
         if (devices.Count == 0) Notes.Remove(domain);
+        else if (FailsNotes) throw new LvmException(ErrorIds.HostFileFailure, "no room") { Errno = ErrnoText.ENOSPC };
         else Notes[domain] = devices.Select(device => DeviceRecord.Read(device.Write())!).ToList();
     }
 
@@ -304,6 +312,7 @@ internal sealed unsafe class MemoryMachine : IGuestAccess, IWorker, INoxsHost, I
 
     void IConsoleOutput.Close(ushort domain)
     {
+        if (FailsConsoles) throw new IOException("no console");
     }
 
     public void Dispose()

@@ -170,6 +170,82 @@ public sealed unsafe class ServiceTests : IDisposable
         Assert.Equal(0, CreateMany(devices));
     }
 
+    [Fact]
+    public void Devices_that_cannot_be_noted_are_not_made()
+    {
+        _machine.FailsNotes = true;
+        Assert.Equal(LightVM.Linux.Libc.EIO, CreateMany([CreateArgument.Sysctl(7), Vif(0), Vif(1)]));
+        _machine.AssertEmpty();
+
+        _machine.FailsNotes = false;
+        var there = Service.Vif(3);
+        _machine.FailsNotes = true;
+        Assert.Equal(LightVM.Linux.Libc.EIO, CreateMany([CreateArgument.Sysctl(7), Vif(0), Vif(1)]));
+        Assert.Equal([there.Grant], _machine.Shared.Keys);
+        Assert.Equal([3u], Service.List(DeviceType.Vif));
+    }
+
+    [Fact]
+    public void What_is_made_goes_on_where_it_cannot_be_noted_and_is_noted_later()
+    {
+        Service.Sysctl();
+        var guest = new GuestVif(_machine, 7, Service.Vif());
+        guest.Connect();
+        _machine.FailsNotes = true;
+
+        for (var i = 0; i < 10; i++)
+        {
+            guest.Say(SideState.Closed);
+            guest.Say(SideState.Initialising);
+            guest.Connect();
+        }
+
+        Assert.Equal(SideState.Connected, guest.Backend);
+        Assert.Equal(0, Service.Destroy(DeviceType.Sysctl));
+        Assert.Equal(0, Service.AskToLetGo(DeviceType.Vif));
+        Assert.Equal(2, _machine.Notes[7].Count);
+        Assert.Single(_machine.Messages.ToString().TrimEnd().Split('\n'));
+
+        _machine.FailsNotes = false;
+        Service.DropEnded(() => _ => true);
+        Assert.True(Assert.Single(_machine.Notes[7]).IsLeaving);
+        _machine.FailsNotes = true;
+        Service.DropEnded(() => _ => false);
+        _machine.AssertEmpty();
+    }
+
+    [Fact]
+    public void A_device_that_cannot_be_freed_in_whole_keeps_none_of_the_others()
+    {
+        (_machine.Offered[(7, 3)], _machine.FailsConsoles) = (0, true);
+        Assert.Equal(0, CreateMany([CreateArgument.Console(7, 0, 3), CreateArgument.Sysctl(7), Vif(0)]));
+        Service.DropEnded(() => _ => false);
+        Assert.Contains("console 0 of domain 7 could not be freed in whole: no console", _machine.Messages.ToString(), StringComparison.Ordinal);
+        _machine.AssertEmpty();
+    }
+
+    [Fact]
+    public void A_device_that_fails_and_fails_to_end_is_no_concern_of_its_worker()
+    {
+        var device = new Unending(_machine);
+        for (var i = 0; i < 10; i++) device.OnFailure(new InvalidOperationException("first"));
+        Assert.Contains("cannot be disconnected: second", _machine.Messages.ToString(), StringComparison.Ordinal);
+        Assert.Equal(8, _machine.Messages.ToString().TrimEnd().Split('\n').Length);
+    }
+
+    private sealed class Unending(MemoryMachine machine) : GuestDevice(machine, 7, 0, machine.Log)
+    {
+        public override DeviceType Type => DeviceType.Vif;
+
+        public override void OnPort(uint port) => throw new NotSupportedException();
+
+        public override DeviceRecord Record() => throw new NotSupportedException();
+
+        public override void Remove() => throw new NotSupportedException();
+
+        protected override void Break() => throw new InvalidOperationException("second");
+    }
+
     private static CreateArgument Vif(uint id, string? bridge = "xenbr0") => CreateArgument.Vif(7, id, VifSettings.Of("00:16:3e:00:00:07", null, bridge));
 
     private int CreateMany(CreateArgument[] devices) => Service.Call(NoxsCalls.CreateMany(devices.Length), MemoryMarshal.AsBytes(devices.AsSpan()), process: 1);
