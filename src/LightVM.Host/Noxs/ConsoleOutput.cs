@@ -19,32 +19,51 @@ internal sealed class ConsoleOutput(Func<ushort, Guid?> uuidOf, string? logFolde
         if (!_files.TryGetValue(domain, out var files))
         {
             if (uuidOf(domain) is not { } uuid) return;
-            _files[domain] = files = Open(uuid);
+            _files[domain] = files = new Files(uuid) { Log = OpenLog(uuid) };
         }
 
         try
         {
+            files.Spool ??= SpoolFile.Open(PathOf(files.Uuid));
             files.Spool.Append(bytes);
-            files.Log?.Write(bytes);
-            files.Log?.Flush();
+            files.IsKept = true;
         }
-        catch (Exception error) when (error is LvmException or IOException)
+        catch (Exception error) when (IsOfFiles(error))
         {
-            log.Warning($"console of domain {domain}: {error.Message}");
+            if (files.IsKept) log.Warning($"console of domain {domain} is not kept: {error.Message}");
+            files.IsKept = false;
+        }
+
+        if (files.Log is not { } logFile) return;
+        try
+        {
+            logFile.Write(bytes);
+        }
+        catch (Exception error) when (IsOfFiles(error))
+        {
+            log.Warning($"console of domain {domain} is not logged any more: {error.Message}");
+            logFile.Dispose();
+            files.Log = null;
         }
     }
 
     public void Close(ushort domain)
     {
-        if (!_files.TryRemove(domain, out var files))
+        _ = _files.TryRemove(domain, out var files);
+        try
         {
             // It may have been an earlier daemon that wrote.
-            if (uuidOf(domain) is { } uuid) System.IO.File.Delete(ConsoleSpools.PathOf(NoxsFiles.ConsoleFolder, uuid));
-            return;
+            if (files?.Spool is { } spool) spool.Remove();
+            else if ((files?.Uuid ?? uuidOf(domain)) is { } uuid) System.IO.File.Delete(PathOf(uuid));
         }
-
-        files.Spool.Remove();
-        files.Dispose();
+        catch (Exception error) when (IsOfFiles(error))
+        {
+            log.Warning($"console of domain {domain} is left: {error.Message}");
+        }
+        finally
+        {
+            files?.Dispose();
+        }
     }
 
     public void Dispose()
@@ -52,26 +71,41 @@ internal sealed class ConsoleOutput(Func<ushort, Guid?> uuidOf, string? logFolde
         foreach (var files in _files.Values) files.Dispose();
     }
 
-    private Files Open(Guid uuid)
+    private static string PathOf(Guid uuid) => ConsoleSpools.PathOf(NoxsFiles.ConsoleFolder, uuid);
+
+    private static bool IsOfFiles(Exception error) => error is LvmException or IOException or UnauthorizedAccessException;
+
+    private FileStream? OpenLog(Guid uuid)
     {
-        var spool = SpoolFile.Open(ConsoleSpools.PathOf(NoxsFiles.ConsoleFolder, uuid));
-        if (logFolder is null) return new Files(spool, null);
+        if (logFolder is null) return null;
         try
         {
-            return new Files(spool, new FileStream(Path.Combine(logFolder, $"guest-{uuid}.log"), FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete));
+            // Without a buffer: what could not be written would be tried again when it is closed.
+            return new FileStream(Path.Combine(logFolder, $"guest-{uuid}.log"), FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (IsOfFiles(error))
         {
-            log.Warning($"console of domain {uuid}: {error.Message}");
-            return new Files(spool, null);
+            log.Warning($"console of domain {uuid} is not logged: {error.Message}");
+            return null;
         }
     }
 
-    private sealed record Files(SpoolFile Spool, FileStream? Log) : IDisposable
+    private sealed class Files(Guid uuid) : IDisposable
     {
+        public Guid Uuid => uuid;
+
+        /// <summary>Null until it could be opened.</summary>
+        public SpoolFile? Spool { get; set; }
+
+        /// <summary>Null where there is none, or it has failed.</summary>
+        public FileStream? Log { get; set; }
+
+        /// <summary>Whether the last that was written is in the spool: of several failures the first is told.</summary>
+        public bool IsKept { get; set; } = true;
+
         public void Dispose()
         {
-            Spool.Dispose();
+            Spool?.Dispose();
             Log?.Dispose();
         }
     }
