@@ -163,8 +163,16 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
         {
             var file = Opened();
             int errno;
-            fixed (byte* pointer = argument)
-                errno = Libc.DeviceControl(file, call, pointer) >= 0 ? 0 : Marshal.GetLastPInvokeError();
+            try
+            {
+                fixed (byte* pointer = argument)
+                    errno = Libc.DeviceControl(file, call, pointer) >= 0 ? 0 : Marshal.GetLastPInvokeError();
+            }
+            finally
+            {
+                file.DangerousRelease();
+            }
+
             // The daemon that this file led to has ended, and saw nothing of the call: there may be another by now.
             if (!again || errno != ErrnoText.ENOTCONN) return errno;
             Forget(file);
@@ -172,19 +180,27 @@ internal sealed unsafe class NoxsBackend : INoxsBackend
         }
     }
 
+    /// <summary>The file, to be released after its use: another thread may forget it meanwhile.</summary>
     private SafeFileHandle Opened()
     {
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            if (_file is not null) return _file;
-            var file = Libc.Open(_path, Libc.OpenReadWrite | Libc.OpenCloseOnExec);
-            if (file >= 0) return _file = new SafeFileHandle(file, ownsHandle: true);
-            var errno = Marshal.GetLastPInvokeError();
-            throw errno is ErrnoText.EACCES or ErrnoText.EPERM
-                ? new LvmException(ErrorIds.XenNotPrivileged, $"'{_path}' cannot be opened") { Errno = errno }
-                : new LvmException(ErrorIds.NoxsUnavailable, $"'{_path}' cannot be opened") { Errno = errno };
+            _file ??= Open();
+            var isUsed = false;
+            _file.DangerousAddRef(ref isUsed);
+            return _file;
         }
+    }
+
+    private SafeFileHandle Open()
+    {
+        var file = Libc.Open(_path, Libc.OpenReadWrite | Libc.OpenCloseOnExec);
+        if (file >= 0) return new SafeFileHandle(file, ownsHandle: true);
+        var errno = Marshal.GetLastPInvokeError();
+        throw errno is ErrnoText.EACCES or ErrnoText.EPERM
+            ? new LvmException(ErrorIds.XenNotPrivileged, $"'{_path}' cannot be opened") { Errno = errno }
+            : new LvmException(ErrorIds.NoxsUnavailable, $"'{_path}' cannot be opened") { Errno = errno };
     }
 
     private void Forget(SafeFileHandle file)

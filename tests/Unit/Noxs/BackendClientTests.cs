@@ -31,4 +31,35 @@ public sealed class BackendClientTests
         backend.Dispose();
         Assert.Throws<ObjectDisposedException>(() => backend.List(DeviceType.Vif, 7));
     }
+
+    [Fact]
+    public void Whoever_uses_its_file_has_it_to_the_end_of_the_call()
+    {
+        for (var round = 0; round < 300; round++)
+        {
+            var backend = new NoxsBackend("/dev/null");
+            ObjectDisposedException? end = null;
+            using var begun = new ManualResetEventSlim();
+            var caller = new Thread(() =>
+            {
+                while (end is null)
+                {
+                    try
+                    {
+                        backend.WithdrawRequest(7);
+                        begun.Set();
+                    }
+                    catch (ObjectDisposedException error)
+                    {
+                        end = error;
+                    }
+                }
+            });
+            caller.Start();
+            begun.Wait(TestContext.Current.CancellationToken);
+            backend.Dispose();
+            caller.Join();
+            Assert.Equal(typeof(NoxsBackend).FullName, end!.ObjectName); // and not the file's
+        }
+    }
 }
