@@ -17,6 +17,9 @@ internal static unsafe partial class SystemCalls
 
     public static readonly IntPtr MapFailed = -1;
 
+    /// <summary>The number that pidfd_send_signal has on every architecture.</summary>
+    private const long SendSignalCall = 424;
+
     /// <summary>The number that pidfd_getfd has on every architecture.</summary>
     private const long TakeFileCall = 438;
 
@@ -42,10 +45,13 @@ internal static unsafe partial class SystemCalls
     public static partial int Control(int file, nuint request, void* argument);
 
     /// <summary>A file of another process's, opened here as well; negative on failure.</summary>
-    public static int TakeFile(int pidFile, int number) => (int)SystemCall(TakeFileCall, pidFile, number, 0);
+    public static int TakeFile(int pidFile, int number) => (int)SystemCall(TakeFileCall, pidFile, number, 0, 0);
+
+    /// <summary>Sends a signal to the process that is meant, even if its number is in use again; negative on failure.</summary>
+    public static int SendSignal(int pidFile, int signal) => (int)SystemCall(SendSignalCall, pidFile, signal, 0, 0);
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    private static partial long SystemCall(long call, long first, long second, long third);
+    private static partial long SystemCall(long call, long first, long second, long third, long fourth);
 
     /// <summary>struct epoll_event of x86-64.</summary>
     [StructLayout(LayoutKind.Sequential, Pack = 1)]

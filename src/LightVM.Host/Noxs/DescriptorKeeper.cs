@@ -14,10 +14,12 @@ namespace LightVM.Host.Noxs;
 internal sealed class DescriptorKeeper
 {
     private readonly string _note;
+    private readonly int _process; // a file of it (pidfd_open(2)): its number is another's when it has ended
 
-    private DescriptorKeeper(string note, IReadOnlyList<int> files)
+    private DescriptorKeeper(string note, int process, IReadOnlyList<int> files)
     {
         _note = note;
+        _process = process;
         Files = files;
     }
 
@@ -37,25 +39,19 @@ internal sealed class DescriptorKeeper
         }
 
         if (numbers.Count < 2) return null;
-        // The number may be another process's by now: what its files are tells.
-        for (var i = 1; i < numbers.Count; i++)
-        {
-            if (Target(numbers[0], numbers[i]) != paths(i - 1)) return null;
-        }
-
         var process = Libc.PidFile(numbers[0]);
         if (process < 0) return null;
-        try
-        {
-            var files = numbers.Skip(1).Select(number => SystemCalls.TakeFile(process, number)).ToList();
-            if (files.All(file => file >= 0)) return new DescriptorKeeper(note, files);
-            foreach (var file in files.Where(file => file >= 0)) _ = Libc.Close(file);
-            return null;
-        }
-        finally
+        // The number may be another process's by now: what its files are tells.
+        if (numbers.Skip(1).Where((number, i) => Target(numbers[0], number) != paths(i)).Any())
         {
             _ = Libc.Close(process);
+            return null;
         }
+
+        var files = numbers.Skip(1).Select(number => SystemCalls.TakeFile(process, number)).ToList();
+        if (files.All(file => file >= 0)) return new DescriptorKeeper(note, process, files);
+        foreach (var file in files.Where(file => file >= 0).Append(process)) _ = Libc.Close(file);
+        return null;
     }
 
     /// <summary>Starts a keeper.</summary>
@@ -76,24 +72,21 @@ internal sealed class DescriptorKeeper
                 process.Kill();
                 throw new IOException($"'{note}' cannot be written (errno {errno})");
             }
+
+            return new DescriptorKeeper(note, Libc.PidFile(process.Id), files);
         }
         catch (System.ComponentModel.Win32Exception error)
         {
             throw new IOException($"/bin/sh cannot be started: {error.Message}", error);
         }
-
-        return new DescriptorKeeper(note, files);
     }
 
     /// <summary>Ends the keeper: there is nothing to be kept.</summary>
     public void End()
     {
-        if (RunFile.Read(_note) is { } bytes && int.TryParse(Encoding.ASCII.GetString(bytes).Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var process))
-        {
-            const int SIGKILL = 9;
-            _ = Libc.Kill(process, SIGKILL);
-        }
-
+        const int SIGKILL = 9;
+        _ = SystemCalls.SendSignal(_process, SIGKILL);
+        _ = Libc.Close(_process);
         _ = Libc.Unlink(_note);
     }
 
