@@ -151,6 +151,7 @@ public abstract class PoolContract(ContractHost contract) : ContractTests(contra
     {
         using var pool = new TestPool(Host, Flavour(GuestType.PV, ShellKind.Built));
         Host.DestroyDomain(Host.ListDomains(includeShells: true).Single(domain => domain.IsShell).Key);
+        Assert.Empty(Contract.Directory.Shells.List());
 
         var domain = Created(pool.Use(OpenOther(), Config()));
 

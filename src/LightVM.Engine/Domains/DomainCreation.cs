@@ -500,12 +500,21 @@ internal sealed class DomainCreation
     {
         try
         {
-            host.Directory.Settle(key);
-            host.Hypervisor.Destroy(key.Id);
-            if (shell.Flavour.DeviceMethod == DeviceMethod.Noxs) host.Noxs?.DetachAll(key.Id);
-            else host.Bus.DetachAll(key, host.DevicePatience);
-            host.Directory.Withdraw(key);
-            if (key != shell.Key) host.Directory.Withdraw(shell.Key);
+            if (host.Hypervisor.FindDomain(key.Id) is { State: not DomainState.Dying } info && info.Key != key && info.Key != shell.Key)
+            {
+                // It is gone and its id another domain's, or it never had one: what goes by the id is not the shell's.
+                host.Directory.RemoveConfig(key.Uuid);
+            }
+            else
+            {
+                host.Directory.Settle(key);
+                host.Hypervisor.Destroy(key.Id);
+                if (shell.Flavour.DeviceMethod == DeviceMethod.Noxs) host.Noxs?.DetachAll(key.Id);
+                else host.Bus.DetachAll(key, host.DevicePatience);
+                host.Directory.Withdraw(key);
+                if (key != shell.Key) host.Directory.Withdraw(shell.Key);
+            }
+
             host.Directory.Shells.Remove(shell.Uuid);
             return null;
         }

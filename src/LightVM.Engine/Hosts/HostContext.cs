@@ -119,6 +119,8 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
     /// <summary>Destroys a domain that the caller holds, and takes away what there is of it on this host.</summary>
     public void Destroy(DomainKey key)
     {
+        // Of a shell as well: whoever keeps its pool hears of it, and finishes it if this cannot.
+        var isShell = directory.Shells.TryClaim(key.Uuid);
         directory.Settle(key);
         hypervisor.Destroy(key.Id);
         try
@@ -131,6 +133,8 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
             {
                 directory.Withdraw(key);
             }
+
+            if (isShell) directory.Shells.Remove(key.Uuid);
         }
         catch (LvmException error)
         {

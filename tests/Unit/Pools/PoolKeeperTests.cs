@@ -4,8 +4,10 @@ using LightVM.Contract;
 using LightVM.Domains;
 using LightVM.Errors;
 using LightVM.Hosts;
+using LightVM.Hypervisor;
 using LightVM.Pools;
 using LightVM.Simulation;
+using LightVM.Unit.Contract;
 
 namespace LightVM.Unit.Pools;
 
@@ -181,6 +183,32 @@ public sealed class PoolKeeperTests : IDisposable
         _time.Advance(TimeSpan.FromSeconds(1));
         Assert.True(Work(keeper));
         Assert.Equal((1, null), (keeper.Counts.Ready, keeper.List()[0].Problem));
+    }
+
+    [Fact]
+    public void A_shell_whose_id_is_another_domains_by_now_leaves_that_alone()
+    {
+        using var machine = new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions()));
+        using var keeper = Serve(machine);
+        var shell = Assert.Single(machine.Directory.Shells.List());
+        machine.Hypervisor.Destroy(shell.Id);
+        var shape = new DomainShape(Guid.NewGuid(), GuestType.PV, 64, 1);
+        for (uint id; (id = machine.Hypervisor.CreateDomain(shape)) != shell.Id;) machine.Hypervisor.Destroy(id);
+
+        Assert.Equal(CreationSource.Full, machine.Host.CreateDomain(Config(4, machine.Kernel), TestContext.Current.CancellationToken).Creation!.Source);
+
+        Assert.Equal(shape.Uuid, machine.Hypervisor.FindDomain(shell.Id)!.Value.Key.Uuid);
+        Assert.Empty(machine.Directory.Shells.List());
+    }
+
+    /// <summary>A keeper of one shell for a host whose parts are in reach.</summary>
+    private PoolKeeper Serve(SimulatedContractHost machine)
+    {
+        var keeper = machine.Host.MakeKeeper(new MemoryPoolStore(), new PoolKeeperOptions(), _ => { }, _time);
+        machine.Host.UsePools(keeper);
+        keeper.Add(Definition(1, kernel: machine.Kernel));
+        Assert.True(Work(keeper));
+        return keeper;
     }
 
     private PoolKeeper Keeper(int count, int memory = 4, string kernel = SimulatedKernel.Path)
