@@ -177,7 +177,7 @@ internal sealed class NoxsDirectory(
         }
         else
         {
-            store.Withdraw(key);
+            TellStore(() => store.Withdraw(key));
         }
     }
 

@@ -517,18 +517,12 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
     private void DestroyHeld(ShellRecord shell)
     {
         CrashPoint.Reach(ShellCrashPoints.Destroying);
-        // Its id may be another domain's by now; its uuid is its own.
-        var domain = host.Hypervisor.ListDomains().Where(domain => domain.State != DomainState.Dying && (domain.Key.Uuid == shell.Uuid || domain.Key.Uuid == shell.Becomes)).Select(domain => (DomainKey?)domain.Key).FirstOrDefault();
-        if (domain is null && shell.Id != 0 && host.Hypervisor.FindDomain(shell.Id) is null or { State: DomainState.Dying }) domain = shell.Key;
-        if (domain is { Id: > 0 } key)
-        {
-            if (DomainCreation.UndoShell(host.ForCreation, shell, key) is { } problem) throw new LvmException(ErrorIds.HypervisorFailure, problem);
-        }
-        else
-        {
-            Records.Remove(shell.Uuid);
-        }
-
+        // Its id may be another domain's by now; its uuid is its own. The one that it was to get may have been given to a domain that was made anew.
+        var key = host.Hypervisor.ListDomains()
+            .Where(domain => domain.State != DomainState.Dying && (domain.Key.Uuid == shell.Uuid || (domain.Key.Uuid == shell.Becomes && domain.Key.Id == shell.Id)))
+            .Select(domain => domain.Key)
+            .FirstOrDefault(shell.Key);
+        if (DomainCreation.UndoShell(host.ForCreation, shell, key) is { } problem) throw new LvmException(ErrorIds.HypervisorFailure, problem);
         host.Bus.Release(shell.Uuid, shell.Flavour.Bridges.Select((bridge, place) => new NetworkDevice(place, new NetworkConfig(null, null, bridge))).ToArray());
     }
 

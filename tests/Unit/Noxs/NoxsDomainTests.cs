@@ -5,6 +5,7 @@ using LightVM.Errors;
 using LightVM.Hosts;
 using LightVM.Hypervisor;
 using LightVM.Noxs;
+using LightVM.Pools;
 using LightVM.Simulation;
 using LightVM.Unit.Migration;
 
@@ -218,6 +219,21 @@ public sealed class NoxsDomainTests : IDisposable
         _backend.Destroy(DeviceType.Vif, (ushort)domain.Id, 0);
         _host.Devices.RemoveNetworkAdapter(domain.Key, 0, cancellation: Cancellation);
         Assert.Empty(_host.Devices.ListNetworkAdapters([domain]));
+    }
+
+    [Fact]
+    public void One_of_a_shell_that_fails_on_the_way_leaves_nothing()
+    {
+        using var keeper = _host.MakeKeeper(new MemoryPoolStore(), new PoolKeeperOptions(), _ => { });
+        _host.UsePools(keeper);
+        var draft = Draft("any");
+        draft.Kernel = Kernel;
+        keeper.Add(new PoolDefinition { Name = "a", Flavour = PoolFlavour.Of(DomainConfig.From(draft), ShellKind.Shell), Minimum = 1, Maximum = 1 });
+        Assert.True(keeper.Work(Cancellation));
+        _pages.BeforePage = _ => FailingBackend.FailAt("page", "page");
+
+        Assert.Null(Assert.Throws<LvmException>(() => Create("one", draft => draft.Uuid = Guid.NewGuid())).LeftBehind);
+        Assert.Single(_host.ListDomains(includeShells: true));
     }
 
     [Fact]

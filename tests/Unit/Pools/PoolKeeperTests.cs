@@ -201,6 +201,23 @@ public sealed class PoolKeeperTests : IDisposable
         Assert.Empty(machine.Directory.Shells.List());
     }
 
+    [Fact]
+    public void A_domain_that_was_made_anew_under_the_uuid_that_a_lost_shell_was_to_get_stays()
+    {
+        using var machine = new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions()));
+        using var keeper = Serve(machine);
+        var shell = Assert.Single(machine.Directory.Shells.List());
+        var domain = machine.Host.CreateDomain(Config(8, machine.Kernel), TestContext.Current.CancellationToken);
+        machine.Hypervisor.Destroy(shell.Id);
+        machine.Directory.Shells.Save(shell with { State = ShellState.Claimed, Becomes = domain.Uuid });
+
+        using var next = machine.Host.MakeKeeper(new MemoryPoolStore(), new PoolKeeperOptions(), _ => { }, _time);
+        next.Open();
+
+        Assert.Empty(machine.Directory.Shells.List());
+        Assert.Equal(domain.Name, machine.Host.GetDomain(domain.Key).Name);
+    }
+
     /// <summary>A keeper of one shell for a host whose parts are in reach.</summary>
     private PoolKeeper Serve(SimulatedContractHost machine)
     {
