@@ -240,7 +240,19 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
         {
             lock (_lock) Monitor.PulseAll(_lock);
         });
-        while (!cancellation.IsCancellationRequested) Work(cancellation, wait: true);
+        while (!cancellation.IsCancellationRequested)
+        {
+            try
+            {
+                Work(cancellation, wait: true);
+            }
+            catch (Exception error)
+            {
+                // Whatever this was, shells that wait are of use, and the next try may be better.
+                log($"shells are not looked after for now: {error.Message}");
+                cancellation.WaitHandle.WaitOne(options.MemoryCheck);
+            }
+        }
     }
 
     /// <summary>Does the next thing that there is to do; false where nothing is.</summary>
@@ -387,9 +399,9 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
         {
             made = Make(pool.Definition.Name, pool, cancellation);
         }
-        catch (LvmException error)
+        catch (Exception error)
         {
-            problem = error.Message;
+            problem = error.Message; // this pool's, and no other's
         }
 
         var isUnwanted = false;

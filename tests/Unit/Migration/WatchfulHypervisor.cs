@@ -14,11 +14,18 @@ internal sealed class WatchfulHypervisor(SimulatedMachine machine) : IHypervisor
     /// <summary>Called with a page before it is written.</summary>
     public Action<byte[]> BeforePage { get; set; } = _ => { };
 
+    /// <summary>Called before it is asked what it has.</summary>
+    public Action BeforeInfo { get; set; } = () => { };
+
     public string Version { get; set; } = "4.17.7";
 
     public Func<IReadOnlyList<CpuidLeaf>, IReadOnlyList<CpuidLeaf>> Cpu { get; set; } = leaves => leaves;
 
-    public HypervisorInfo GetInfo() => _inner.GetInfo() with { Version = Version };
+    public HypervisorInfo GetInfo()
+    {
+        BeforeInfo();
+        return _inner.GetInfo() with { Version = Version };
+    }
 
     public void ListDomains(List<DomainInfo> into) => _inner.ListDomains(into);
 

@@ -8,6 +8,7 @@ using LightVM.Hypervisor;
 using LightVM.Pools;
 using LightVM.Simulation;
 using LightVM.Unit.Contract;
+using LightVM.Unit.Migration;
 
 namespace LightVM.Unit.Pools;
 
@@ -216,6 +217,54 @@ public sealed class PoolKeeperTests : IDisposable
 
         Assert.Empty(machine.Directory.Shells.List());
         Assert.Equal(domain.Name, machine.Host.GetDomain(domain.Key).Name);
+    }
+
+    [Fact]
+    public void Whatever_goes_wrong_with_one_is_its_pools_problem()
+    {
+        var (keeper, here) = (Keeper(0), Environment.CurrentManagedThreadId);
+        keeper.Set(keeper.List()[0].Definition with { Minimum = 1 });
+        using (var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source == DomainCreation.Activities,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStarted = activity =>
+            {
+                if (activity.OperationName == "shell/publish" && Environment.CurrentManagedThreadId == here) throw new InvalidOperationException("a bug");
+            },
+        })
+        {
+            ActivitySource.AddActivityListener(listener);
+            Assert.True(Work(keeper));
+        }
+
+        Assert.Equal(("a bug", 0), (keeper.List()[0].Problem, keeper.List()[0].MakingCount));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.True(Work(keeper));
+        Assert.Equal(1, keeper.Counts.Ready);
+    }
+
+    [Fact]
+    public void A_hypervisor_that_does_not_answer_for_once_ends_nothing()
+    {
+        var machine = new SimulatedMachine(new SimulatedHostOptions());
+        using var end = new CancellationTokenSource();
+        var log = new List<string>();
+        using var host = new LvmHost(new WatchfulHypervisor(machine) { BeforeInfo = FailOnce }, new SimulatedDirectory(machine), new SimulatedDeviceBus(machine));
+        using var keeper = host.MakeKeeper(new MemoryPoolStore(), new PoolKeeperOptions { MemoryCheck = TimeSpan.FromMilliseconds(1) }, log.Add);
+        keeper.Add(Definition(1, kernel: SimulatedKernel.Path) with { Flavour = PoolFlavour.Of(Config(4, SimulatedKernel.Path), ShellKind.Shell) });
+        var thread = new Thread(() => keeper.Run(end.Token));
+        thread.Start();
+
+        Assert.True(SpinWait.SpinUntil(() => keeper.Counts.Ready == 1, TimeSpan.FromSeconds(60)));
+        end.Cancel();
+        thread.Join();
+        Assert.Contains("not this time", Assert.Single(log), StringComparison.Ordinal);
+
+        void FailOnce()
+        {
+            if (log.Count == 0) throw new LvmException(ErrorIds.HypervisorFailure, "not this time");
+        }
     }
 
     /// <summary>A keeper of one shell for a host whose parts are in reach.</summary>
