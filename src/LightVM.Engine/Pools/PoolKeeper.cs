@@ -267,7 +267,7 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
             overdue = _lent.Values.FirstOrDefault(loan => loan.IsElsewhere && LeftOf(loan) == TimeSpan.Zero);
             if (overdue is not null)
             {
-                _lent[overdue.Shell.Uuid] = overdue with { Since = _time.GetTimestamp() };
+                _lent[overdue.Shell.Uuid] = overdue with { LookedAt = _time.GetTimestamp() };
             }
             else if (pool is null)
             {
@@ -338,7 +338,8 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
 
         TimeSpan Politeness(PoolState pool)
         {
-            var lent = _lent.Count > 0 ? options.Courtesy - _lent.Values.Max(loan => _time.GetElapsedTime(loan.Since)) : TimeSpan.Zero;
+            // The newest counts: who has one for longer than this may take as long as they like.
+            var lent = _lent.Count > 0 ? options.Courtesy - _lent.Values.Min(loan => _time.GetElapsedTime(loan.Since)) : TimeSpan.Zero;
             var quiet = pool.Ready.Count * 2 > pool.Target && _lastRequest is { } last ? options.Quiet - _time.GetElapsedTime(last) : TimeSpan.Zero;
             return lent > quiet ? lent : quiet;
         }
@@ -352,7 +353,7 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
     }
 
     /// <summary>How long somebody elsewhere may still have a shell without a question.</summary>
-    private TimeSpan LeftOf(Loan loan) => options.Courtesy - _time.GetElapsedTime(loan.Since) is { Ticks: > 0 } left ? left : TimeSpan.Zero;
+    private TimeSpan LeftOf(Loan loan) => options.Courtesy - _time.GetElapsedTime(loan.LookedAt) is { Ticks: > 0 } left ? left : TimeSpan.Zero;
 
     /// <summary>Looks whether whoever took a shell long ago is still at it: they hold it as long as they are.</summary>
     private void LookAfter(Loan loan)
@@ -382,8 +383,9 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
     {
         pool.NoteRequest(isHit: true);
         pool.Lent++;
-        _lent[shell.Uuid] = new Loan(shell, pool, isElsewhere, _time.GetTimestamp());
-        _lastRequest = _time.GetTimestamp();
+        var now = _time.GetTimestamp();
+        _lent[shell.Uuid] = new Loan(shell, pool, isElsewhere, Since: now, LookedAt: now);
+        _lastRequest = now;
         Monitor.PulseAll(_lock);
     }
 
@@ -570,5 +572,6 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
         _pools.GetValueOrDefault(name) ?? throw new LvmException(ErrorIds.PoolNotFound, $"there is no pool '{name}'");
 
     /// <param name="IsElsewhere">Whether another process has it, which may be gone without a word.</param>
-    private sealed record Loan(ShellRecord Shell, PoolState Pool, bool IsElsewhere, long Since);
+    /// <param name="LookedAt">When it was last asked whether they are at it still.</param>
+    private sealed record Loan(ShellRecord Shell, PoolState Pool, bool IsElsewhere, long Since, long LookedAt);
 }

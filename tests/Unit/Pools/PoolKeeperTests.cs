@@ -50,6 +50,24 @@ public sealed class PoolKeeperTests : IDisposable
     }
 
     [Fact]
+    public void Somebody_elsewhere_who_takes_long_is_looked_after_and_not_waited_for()
+    {
+        using var machine = new SimulatedContractHost(new SimulatedMachine(new SimulatedHostOptions()));
+        using var keeper = Serve(machine, count: 4);
+        var shell = machine.Directory.Shells.List()[0].Uuid;
+        using var hold = machine.Directory.HoldDomain(shell, TimeSpan.Zero);
+        Assert.True(machine.Directory.Shells.TryClaim(shell));
+        keeper.NoteClaim(shell);
+        Assert.False(Work(keeper));
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.True(Work(keeper)); // whoever has it is at it still
+        Assert.Equal((3, 1), (keeper.Counts.Ready, keeper.Counts.Lent));
+        Assert.True(Work(keeper));
+        Assert.Equal((4, 1), (keeper.Counts.Ready, keeper.Counts.Lent));
+    }
+
+    [Fact]
     public void A_pool_that_is_more_than_half_full_waits_for_a_quiet_moment()
     {
         var keeper = Keeper(4);
@@ -267,13 +285,13 @@ public sealed class PoolKeeperTests : IDisposable
         }
     }
 
-    /// <summary>A keeper of one shell for a host whose parts are in reach.</summary>
-    private PoolKeeper Serve(SimulatedContractHost machine)
+    /// <summary>A keeper for a host whose parts are in reach.</summary>
+    private PoolKeeper Serve(SimulatedContractHost machine, int count = 1)
     {
         var keeper = machine.Host.MakeKeeper(new MemoryPoolStore(), new PoolKeeperOptions(), _ => { }, _time);
         machine.Host.UsePools(keeper);
-        keeper.Add(Definition(1, kernel: machine.Kernel));
-        Assert.True(Work(keeper));
+        keeper.Add(Definition(count, kernel: machine.Kernel));
+        for (var i = 0; i < count; i++) Assert.True(Work(keeper));
         return keeper;
     }
 
