@@ -57,6 +57,14 @@ internal static class Admission
     /// <summary>How many event channels of the control domain the domains take.</summary>
     public static int ChannelsOf(IEnumerable<DomainConfig> configs) => configs.Sum(ChannelsOf);
 
+    /// <summary>What a domain takes of the host's memory, KiB.</summary>
+    public static long MemoryOf(GuestType type, int memoryMiB, int maxMemoryMiB, int vcpuCount)
+    {
+        var own = memoryMiB * 1024L + OverheadKiB + (vcpuCount - 1) * VcpuOverheadKiB;
+        // The pool of nested page tables, as the shim sets it: 1 MiB a vCPU and 8 KiB a MiB, in whole MiB.
+        return type == GuestType.PVH ? own + (vcpuCount + ((maxMemoryMiB + 1) * 8L + 1023) / 1024) * 1024 : own;
+    }
+
     /// <summary>Refuses what there is not enough of. Errors: InsufficientMemory, TooManyDomains, EventChannelsExhausted, StoreQuotaExceeded, GrantsExhausted.</summary>
     /// <param name="nodeQuota">How many nodes a guest may have in the store; null where the store does not say.</param>
     public static void Require(HostCapacity host, int? nodeQuota, IReadOnlyList<DomainConfig> configs)
@@ -93,12 +101,7 @@ internal static class Admission
         throw new LvmException(errorId, $"domain '{first.Name}' needs {need(first)} {what} with its devices, and may have {most}: enough for {enough} of {configs.Count} domains");
     }
 
-    private static long MemoryOf(DomainConfig config)
-    {
-        var own = config.MemoryMiB * 1024L + OverheadKiB + (config.VcpuCount - 1) * VcpuOverheadKiB;
-        // The pool of nested page tables, as the shim sets it: 1 MiB a vCPU and 8 KiB a MiB, in whole MiB.
-        return config.Type == GuestType.PVH ? own + (config.VcpuCount + ((config.MaxMemoryMiB + 1) * 8L + 1023) / 1024) * 1024 : own;
-    }
+    private static long MemoryOf(DomainConfig config) => MemoryOf(config.Type, config.MemoryMiB, config.MaxMemoryMiB, config.VcpuCount);
 
     private static bool HasNoStore(DomainConfig config) => config.DeviceMethod == DeviceMethod.Noxs;
 

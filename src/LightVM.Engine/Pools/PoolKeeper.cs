@@ -317,9 +317,10 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
             }
 
             free ??= host.Hypervisor.GetInfo().FreeMemoryKiB;
-            if (free / 1024 - options.ReserveMiB < pool.Flavour.MemoryMiB + 1)
+            var needed = Admission.MemoryOf(pool.Flavour.Type, pool.Flavour.MemoryMiB, pool.Flavour.MaxMemoryMiB, pool.Flavour.VcpuCount);
+            if (free - options.ReserveMiB * 1024L < needed)
             {
-                pool.Problem = $"a shell needs {pool.Flavour.MemoryMiB} MiB, and of the {free / 1024} MiB that are free {options.ReserveMiB} MiB are reserved";
+                pool.Problem = $"a shell needs {(needed + 1023) / 1024} MiB, and of the {free / 1024} MiB that are free {options.ReserveMiB} MiB are reserved";
                 Shorten(ref delay, options.MemoryCheck);
                 continue;
             }

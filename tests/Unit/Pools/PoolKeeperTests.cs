@@ -140,6 +140,21 @@ public sealed class PoolKeeperTests : IDisposable
     }
 
     [Fact]
+    public void The_tables_of_a_PVH_shell_are_memory_as_well()
+    {
+        var keeper = Keeper(0);
+        var flavour = Definition(1).Flavour with { Type = GuestType.PVH, MemoryMiB = 720, MaxMemoryMiB = 720 };
+        keeper.Add(Definition(1) with { Name = "large", Flavour = flavour with { VcpuCount = 64 } });
+
+        Assert.False(Work(keeper));
+        Assert.Contains("a shell needs 793 MiB", keeper.List()[1].Problem, StringComparison.Ordinal);
+        keeper.Remove("large");
+        keeper.Add(Definition(1) with { Name = "small", Flavour = flavour });
+        Assert.True(Work(keeper));
+        Assert.Equal(1, keeper.Counts.Ready);
+    }
+
+    [Fact]
     public void What_is_too_many_is_destroyed()
     {
         var keeper = Keeper(5);
