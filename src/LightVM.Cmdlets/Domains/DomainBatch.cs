@@ -7,11 +7,17 @@ using LightVM.Hypervisor;
 namespace LightVM.Cmdlets.Domains;
 
 /// <summary>Domains that one configuration stands for (-Count), or the one that it is.</summary>
-/// <param name="Configs">All of them.</param>
-/// <param name="Target">What a failure of all of them is about.</param>
-internal sealed record BatchSeries(IReadOnlyList<DomainConfig> Configs, object Target, bool IsCounted)
+internal sealed class BatchSeries(IReadOnlyList<DomainConfig> configs, object target, bool isCounted)
 {
     private LvmException? _failure;
+
+    /// <summary>All of them.</summary>
+    public IReadOnlyList<DomainConfig> Configs => configs;
+
+    /// <summary>What a failure of all of them is about.</summary>
+    public object Target => target;
+
+    public bool IsCounted => isCounted;
 
     /// <summary>Whether one has failed in a way in which all would.</summary>
     public bool IsOver => Volatile.Read(ref _failure) is not null;

@@ -34,7 +34,7 @@ public static class DomainSeries
     }
 
     /// <summary>Whether the rest of a series is worth trying after one has failed: only when the failure is about that one's name.</summary>
-    public static bool GoesOnAfter(LvmException error) => error.Kind == ErrorKind.Conflict;
+    public static bool GoesOnAfter(LvmException error) => error.ErrorId == ErrorIds.DomainNameTaken;
 
     private static CompositeFormat Parse(string pattern, string source)
     {

@@ -40,6 +40,18 @@ public sealed class DomainBatchTests : IDisposable
         Assert.Equal(0, Guests);
     }
 
+    [Fact]
+    public void A_series_of_which_one_failed_is_not_admitted_again()
+    {
+        var series = Series(20, change: draft => draft.Kernel = "/nowhere");
+        using var batch = new DomainBatch(_host, 1, false, _cancellation.Token);
+        batch.Add(new BatchItem(series.Configs[0], series));
+        Assert.NotNull(batch.Take()!.Error);
+        _host.CreateDomain(Series(1, change: draft => draft.MemoryMiB = 480).Configs[0], TestContext.Current.CancellationToken);
+
+        batch.Add(new BatchItem(series.Configs[1], series));
+    }
+
     [Theory]
     [InlineData(false, 0)]
     [InlineData(true, 10)]

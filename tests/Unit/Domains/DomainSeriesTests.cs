@@ -63,6 +63,8 @@ public sealed class DomainSeriesTests
 
     [Theory]
     [InlineData(ErrorIds.DomainNameTaken, true)]
+    [InlineData(ErrorIds.MacAddressTaken, false)]
+    [InlineData(ErrorIds.DiskInUse, false)]
     [InlineData(ErrorIds.InsufficientMemory, false)]
     [InlineData(ErrorIds.KernelNotFound, false)]
     [InlineData(ErrorIds.HypervisorFailure, false)]
