@@ -160,6 +160,23 @@ public abstract class PoolContract(ContractHost contract) : ContractTests(contra
     }
 
     [Fact]
+    public void A_shell_that_somebody_is_at_is_passed_over_and_is_there_again()
+    {
+        using var pool = new TestPool(Host, Flavour(GuestType.PV, ShellKind.Built), count: 2);
+        var other = Contract.Directory.Shells.List()[0].Uuid;
+        var hold = Contract.Directory.HoldDomain(other, TimeSpan.Zero);
+
+        var domains = Enumerable.Range(0, 2).Select(_ => Created(pool.Use(OpenOther(), Config()))).ToArray();
+
+        Assert.Equal([CreationSource.Built, CreationSource.Full], domains.Select(domain => domain.Creation!.Source));
+        Assert.DoesNotContain(other, domains.Select(domain => domain.Uuid));
+        Assert.Equal((0, 1), (pool.Ready, pool.Lent));
+        hold.Dispose();
+        Assert.True(pool.Work());
+        Assert.Equal((1, 0), (pool.Ready, pool.Lent));
+    }
+
+    [Fact]
     public void A_creation_out_of_a_shell_that_fails_or_is_cancelled_leaves_nothing()
     {
         foreach (var kind in (ShellKind[])[ShellKind.Shell, ShellKind.Built])

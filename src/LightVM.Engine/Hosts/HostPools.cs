@@ -83,23 +83,45 @@ public sealed class HostPools
     private Domain? TryCreate(DomainConfig config, long begin, CancellationToken cancellation)
     {
         var request = ShellRequest.Of(config);
-        // Another process may be quicker with one shell, and not with the next.
-        while (_service.Take(request) is { } shell)
+        List<ShellRecord>? passedOver = null;
+        try
         {
-            if (TryUse(shell, config, begin, cancellation) is { } domain) return domain;
-        }
+            // Another process may be quicker with one shell, and not with the next.
+            while (_service.Take(request) is { } shell)
+            {
+                if (TryHold(shell) is not { } hold) (passedOver ??= []).Add(shell);
+                else if (TryUse(shell, hold, config, begin, cancellation) is { } domain) return domain;
+            }
 
-        return null;
+            return null;
+        }
+        finally
+        {
+            passedOver?.ForEach(shell => _service.GiveBack(shell, isUsed: false)); // not before: it would be taken again
+        }
     }
 
-    private Domain? TryUse(ShellRecord shell, DomainConfig config, long begin, CancellationToken cancellation)
+    /// <summary>Holds a shell; null where somebody else does, who is not waited for: there may be others.</summary>
+    private IDisposable? TryHold(ShellRecord shell)
+    {
+        try
+        {
+            return _host.Directory.HoldDomain(shell.Uuid, TimeSpan.Zero);
+        }
+        catch (LvmException)
+        {
+            return null;
+        }
+    }
+
+    private Domain? TryUse(ShellRecord shell, IDisposable hold, DomainConfig config, long begin, CancellationToken cancellation)
     {
         var isUsed = false;
         try
         {
+            using var held = hold;
             using var activity = DomainCreation.Activities.StartActivity("create");
             activity?.SetTag("lightvm.domain.name", config.Name);
-            using var hold = _host.Directory.HoldDomain(shell.Uuid, HostContext.HoldPatience);
             using var own = config.Uuid is { } uuid && uuid != shell.Uuid ? _host.Directory.HoldDomain(uuid, HostContext.HoldPatience) : null;
             using var reservation = _host.ForCreation.CheckDirectory(config);
             if (DomainCreation.RunShell(_host.ForCreation, config, shell, begin, ref isUsed, cancellation) is not var (key, record)) return null;

@@ -168,12 +168,8 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
     /// <summary>A shell that was handed out in this process has been used up, or was left as it was.</summary>
     public void GiveBack(Guid uuid, bool isUsed)
     {
-        lock (_lock)
-        {
-            if (_lent.TryGetValue(uuid, out var loan)) End(loan);
-        }
-
-        if (!isUsed) Recover(uuid, "it was given back", options.HoldPatience);
+        if (isUsed) NoteEnd(uuid);
+        else TakeBack(uuid, "it was given back");
     }
 
     /// <summary>Somebody has claimed a shell, here or in another process.</summary>
@@ -285,7 +281,7 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
             }
         }
 
-        if (overdue is not null) LookAfter(overdue);
+        if (overdue is not null) TakeBack(overdue.Shell.Uuid, "whoever had it is gone");
         else if (surplus is not null) Destroy(surplus);
         else Make(pool!, cancellation);
         return true;
@@ -356,13 +352,21 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
     /// <summary>How long somebody elsewhere may still have a shell without a question.</summary>
     private TimeSpan LeftOf(Loan loan) => options.Courtesy - _time.GetElapsedTime(loan.LookedAt) is { Ticks: > 0 } left ? left : TimeSpan.Zero;
 
-    /// <summary>Looks whether whoever took a shell long ago is still at it: they hold it as long as they are.</summary>
-    private void LookAfter(Loan loan)
+    /// <summary>Takes back a shell that was handed out, unless somebody is at it: they hold it as long as they are, and it is theirs.</summary>
+    private void TakeBack(Guid uuid, string why)
     {
-        if (!Recover(loan.Shell.Uuid, "whoever had it is gone", TimeSpan.Zero)) return;
+        Loan? loan;
         lock (_lock)
         {
-            if (_lent.TryGetValue(loan.Shell.Uuid, out var current)) End(current);
+            if (_lent.TryGetValue(uuid, out loan)) End(loan); // before, for one that is whole may be handed out again at once
+        }
+
+        if (Recover(uuid, why, TimeSpan.Zero) || loan is null) return;
+        lock (_lock)
+        {
+            _lent[uuid] = loan with { IsElsewhere = true };
+            loan.Pool.Lent++;
+            Monitor.PulseAll(_lock);
         }
     }
 
