@@ -77,7 +77,15 @@ public sealed class HostPools
         var begin = Stopwatch.GetTimestamp();
         var chosen = _host.ForCreation.ChooseMethod(config);
         // Whoever leaves it open how the guest learns of its devices would rather have a shell that does it the other way than none.
-        return TryCreate(chosen, begin, cancellation) ?? (chosen.DeviceMethod == config.DeviceMethod ? null : TryCreate(config, begin, cancellation));
+        DomainConfig[] ways = chosen.DeviceMethod == config.DeviceMethod ? [chosen] : [chosen, config];
+        foreach (var way in ways)
+        {
+            if (TryCreate(way, begin, cancellation) is { } domain) return domain;
+        }
+
+        // It is one domain that finds none, however many ways there are: it counts once.
+        _ = ways.Any(way => _service.NoteMiss(ShellRequest.Of(way)));
+        return null;
     }
 
     private Domain? TryCreate(DomainConfig config, long begin, CancellationToken cancellation)

@@ -24,6 +24,9 @@ internal interface IPoolService : IDisposable
     /// <summary>A shell that fits, for the caller alone; null where there is none, or nobody to ask. Never throws.</summary>
     ShellRecord? Take(ShellRequest request);
 
+    /// <summary>Says that no shell was found for a domain that is made in full; whether that counts for a pool, whose shells could have become it. Never throws.</summary>
+    bool NoteMiss(ShellRequest request);
+
     /// <summary>Says what became of a shell that was taken: it was used up, or left as it was. Never throws.</summary>
     void GiveBack(ShellRecord shell, bool isUsed);
 

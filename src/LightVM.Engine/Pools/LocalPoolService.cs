@@ -21,6 +21,8 @@ internal sealed class LocalPoolService(Func<PoolKeeper?> find, Func<DomainConfig
 
     public ShellRecord? Take(ShellRequest request) => find()?.Take(request);
 
+    public bool NoteMiss(ShellRequest request) => find()?.NoteMiss(request) ?? false;
+
     public void GiveBack(ShellRecord shell, bool isUsed) => find()?.GiveBack(shell.Uuid, isUsed);
 
     public (uint Id, CreationRecord Record) Create(DomainConfig config, CancellationToken cancellation)

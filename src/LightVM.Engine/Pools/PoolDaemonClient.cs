@@ -52,15 +52,25 @@ internal sealed class PoolDaemonClient : IPoolService
     {
         try
         {
-            if (_shelf.Take(request) is { } shell) return shell;
-            if (IsDaemonThere) Ask(_misses, new PoolDaemonRequest.Missed(request), _ => true);
+            return _shelf.Take(request);
+        }
+        catch (LvmException)
+        {
+            return null;
+        }
+    }
+
+    public bool NoteMiss(ShellRequest request)
+    {
+        try
+        {
+            return IsDaemonThere && Ask(_misses, new PoolDaemonRequest.Missed(request), PoolDaemonProtocol.ReadMissed);
         }
         catch (LvmException)
         {
             Interlocked.Exchange(ref _restsUntil, Environment.TickCount64 + (long)Rest.TotalMilliseconds);
+            return false;
         }
-
-        return null;
     }
 
     public void GiveBack(ShellRecord shell, bool isUsed)

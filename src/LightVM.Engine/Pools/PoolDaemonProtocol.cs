@@ -65,6 +65,8 @@ internal static class PoolDaemonProtocol
         json.WriteEndArray();
     });
 
+    public static byte[] WriteMissed(bool isCounted) => WriteOk(json => json.WriteBoolean("counted", isCounted));
+
     public static byte[] WriteCreated(uint id, CreationRecord record) => WriteOk(json =>
     {
         json.WriteNumber("id", id);
@@ -100,6 +102,8 @@ internal static class PoolDaemonProtocol
     public static IReadOnlyList<Pool> ReadPools(JsonElement ok) =>
         Array(ok, "pools").Select(pool => pool.ValueKind == JsonValueKind.Object ? PoolJson.ReadPool(pool) : throw Invalid("a pool is an object")).ToArray();
 
+    public static bool ReadMissed(JsonElement ok) => Flag(ok, "counted");
+
     public static (uint Id, CreationRecord Record) ReadCreated(JsonElement ok)
     {
         var steps = Array(ok, "steps").Select(step => step.ValueKind == JsonValueKind.Object ? new CreationStepTime(Text(step, "name"), TimeSpan.FromTicks(Long(step, "ticks"))) : throw Invalid("a step is an object")).ToArray();
@@ -120,6 +124,7 @@ internal static class PoolDaemonProtocol
     {
         json.WriteString("type", shell.Type == GuestType.PVH ? "pvh" : "pv");
         json.WriteNumber("address_size", shell.AddressSize);
+        if (shell.IsNoxs) json.WriteString("dev_method", ConfigWords.DeviceMethods.WordOf(DeviceMethod.Noxs));
         json.WriteNumber("memory", shell.MemoryMiB);
         json.WriteNumber("max_memory", shell.MaxMemoryMiB);
         json.WriteNumber("vcpus", shell.VcpuCount);
@@ -139,6 +144,7 @@ internal static class PoolDaemonProtocol
     {
         Type = Text(root, "type") switch { "pv" => GuestType.PV, "pvh" => GuestType.PVH, _ => throw Invalid("'type' must be \"pv\" or \"pvh\"") },
         AddressSize = Number(root, "address_size"),
+        IsNoxs = PoolJson.ReadDeviceMethod(root) == DeviceMethod.Noxs,
         MemoryMiB = Number(root, "memory"),
         MaxMemoryMiB = Number(root, "max_memory"),
         VcpuCount = Number(root, "vcpus"),

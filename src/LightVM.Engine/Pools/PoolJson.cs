@@ -113,6 +113,10 @@ internal static class PoolJson
         };
     }
 
+    /// <summary>How guests learn of their devices; null where nothing is said.</summary>
+    public static DeviceMethod? ReadDeviceMethod(JsonElement element) =>
+        OptionalText(element, "dev_method") switch { null => null, "xenstore" => DeviceMethod.Xenstore, "noxs" => DeviceMethod.Noxs, _ => throw Invalid("'dev_method' must be \"xenstore\" or \"noxs\"") };
+
     /// <summary>A document of one object, on one line.</summary>
     public static byte[] Document(Action<Utf8JsonWriter> members, bool indented = false)
     {
@@ -172,7 +176,7 @@ internal static class PoolJson
             Kind = (ShellKind)kind,
             Type = Text(element, "type") switch { "pv" => GuestType.PV, "pvh" => GuestType.PVH, _ => throw Invalid("'type' must be \"pv\" or \"pvh\"") },
             AddressSize = OptionalNumber(element, "address_size") ?? 64,
-            DeviceMethod = OptionalText(element, "dev_method") switch { null => null, "xenstore" => DeviceMethod.Xenstore, "noxs" => DeviceMethod.Noxs, _ => throw Invalid("'dev_method' must be \"xenstore\" or \"noxs\"") },
+            DeviceMethod = ReadDeviceMethod(element),
             MemoryMiB = memory,
             MaxMemoryMiB = OptionalNumber(element, "max_memory") ?? memory,
             VcpuCount = Number(element, "vcpus"),

@@ -148,20 +148,17 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
     /// <summary>Hands out the shell that fits best, to somebody in this process; null where none is ready.</summary>
     public ShellRecord? Take(ShellRequest request)
     {
-        ShellRecord? taken = null;
         lock (_lock)
         {
             foreach (var pool in Fitting(request))
             {
                 DropOld(pool);
-                taken = pool.TakeReady();
-                if (taken is null) continue;
+                if (pool.TakeReady() is not { } taken) continue;
                 Lend(taken, pool, isElsewhere: false);
                 return taken;
             }
         }
 
-        NoteMiss(request);
         return null;
     }
 
@@ -215,17 +212,18 @@ internal sealed class PoolKeeper(HostContext host, IPoolStore store, PoolKeeperO
         gone.ForEach(NoteClaim);
     }
 
-    /// <summary>Somebody found no shell that fits.</summary>
-    public void NoteMiss(ShellRequest request)
+    /// <summary>Somebody found no shell that fits; whether there is a pool that it counts for.</summary>
+    public bool NoteMiss(ShellRequest request)
     {
         lock (_lock)
         {
             var fitting = Fitting(request).ToList();
-            if (fitting.Count == 0) return;
+            if (fitting.Count == 0) return false;
             fitting.ForEach(DropOld);
             fitting[0].NoteRequest(isHit: false);
             _lastRequest = _time.GetTimestamp();
             Monitor.PulseAll(_lock);
+            return true;
         }
     }
 

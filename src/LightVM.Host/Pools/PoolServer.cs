@@ -45,8 +45,7 @@ internal sealed class PoolServer(string path, PeerPolicy peers, DaemonLog log, P
             switch (request)
             {
                 case PoolDaemonRequest.Missed missed:
-                    keeper.NoteMiss(missed.Shell);
-                    break;
+                    return PoolDaemonProtocol.WriteMissed(keeper.NoteMiss(missed.Shell));
                 case PoolDaemonRequest.Create create:
                     var domain = host.CreateDomain(create.Config);
                     return PoolDaemonProtocol.WriteCreated(domain.Id, domain.Creation ?? new CreationRecord([], TimeSpan.Zero));

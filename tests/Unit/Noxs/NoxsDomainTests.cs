@@ -237,6 +237,23 @@ public sealed class NoxsDomainTests : IDisposable
     }
 
     [Fact]
+    public void One_that_may_be_made_either_way_and_finds_no_shell_counts_once()
+    {
+        using var keeper = _host.MakeKeeper(new MemoryPoolStore(), new PoolKeeperOptions(), _ => { });
+        _host.UsePools(keeper);
+        File.WriteAllBytes(Kernel, WithNote(SimulatedKernel.Create(), "LightVM\0", 1, "noxs\0"));
+        var flavour = PoolFlavour.Of(DomainConfig.From(Draft("any")), ShellKind.Shell);
+        keeper.Add(new PoolDefinition { Name = "a", Flavour = flavour with { DeviceMethod = null }, Minimum = 0, Maximum = 1 });
+        Create("one", draft => draft.DeviceMethod = null);
+        Assert.Equal(1, keeper.List()[0].Misses);
+
+        keeper.Add(new PoolDefinition { Name = "b", Flavour = flavour, Minimum = 0, Maximum = 1 });
+        Create("two", draft => draft.DeviceMethod = null);
+        Create("three");
+        Assert.Equal([1, 2], keeper.List().Select(pool => (int)pool.Misses));
+    }
+
+    [Fact]
     public void A_host_without_a_backend_says_so()
     {
         using var host = LvmHost.OpenSimulated(new SimulatedHostOptions { HasNoxs = false });

@@ -20,6 +20,7 @@ public sealed class PoolDaemonProtocolTests
         from kind in Gen.Elements(Enum.GetValues<ShellKind>())
         from type in Gen.Elements(GuestType.PV, GuestType.PVH)
         from width in Gen.Elements(32, 64)
+        from method in Gen.Elements<DeviceMethod?>(null, DeviceMethod.Xenstore, DeviceMethod.Noxs)
         from memory in Gen.Choose(1, int.MaxValue)
         from more in Gen.Elements(0, -1)
         from vcpus in Gen.Choose(1, 128)
@@ -27,7 +28,7 @@ public sealed class PoolDaemonProtocolTests
         from kernel in OptionalTexts
         from words in OptionalTexts
         from image in OptionalTexts
-        select new PoolFlavour { Kind = kind, Type = type, AddressSize = width, MemoryMiB = memory, MaxMemoryMiB = memory + more, VcpuCount = vcpus, Bridges = bridges.ToArray(), Kernel = kernel, CommandLine = words, Image = image };
+        select new PoolFlavour { Kind = kind, Type = type, AddressSize = width, DeviceMethod = method, MemoryMiB = memory, MaxMemoryMiB = memory + more, VcpuCount = vcpus, Bridges = bridges.ToArray(), Kernel = kernel, CommandLine = words, Image = image };
 
     private static readonly Gen<ShellRecord> Shells =
         from uuid in ArbMap.Default.GeneratorFor<Guid>()
@@ -61,6 +62,7 @@ public sealed class PoolDaemonProtocolTests
         Assert.Equal(
             """{"version":1,"request":"missed","type":"pv","address_size":64,"memory":8,"max_memory":8,"vcpus":1,"kernel":"/boot/kernel","cmdline":"quiet","console":true,"vifs":1,"vbds":0,"bridges":["xenbr0"]}""" + "\n",
             Encoding.UTF8.GetString(PoolDaemonProtocol.Write(new PoolDaemonRequest.Missed(ShellRequest.Of(config)))));
+        Assert.True(((PoolDaemonRequest.Missed)PoolDaemonProtocol.ReadRequest(PoolDaemonProtocol.Write(new PoolDaemonRequest.Missed(ShellRequest.Of(config.With(DeviceMethod.Noxs)))))).Shell.IsNoxs);
     }
 
     [Fact]
@@ -81,6 +83,7 @@ public sealed class PoolDaemonProtocolTests
                      {
                          Type = flavour.Type,
                          AddressSize = flavour.AddressSize,
+                         IsNoxs = flavour.DeviceMethod == DeviceMethod.Noxs,
                          MemoryMiB = flavour.MemoryMiB,
                          MaxMemoryMiB = flavour.MaxMemoryMiB,
                          VcpuCount = flavour.VcpuCount,

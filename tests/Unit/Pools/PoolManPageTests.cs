@@ -20,11 +20,11 @@ public sealed partial class PoolManPageTests
         var command = new CommandLine(session).Root.Subcommands.Single(child => child.Name == "poold");
         Assert.All(command.Options, option => Assert.Contains(option.Name, Page, StringComparison.Ordinal));
 
-        var flavour = new PoolFlavour { Kind = ShellKind.Snapshot, AddressSize = 32, MemoryMiB = 4, MaxMemoryMiB = 8, Bridges = ["x"], Kernel = "/k", Ramdisk = "/r", CommandLine = "c", Image = "/i" };
+        var flavour = new PoolFlavour { Kind = ShellKind.Snapshot, AddressSize = 32, DeviceMethod = DeviceMethod.Noxs, MemoryMiB = 4, MaxMemoryMiB = 8, Bridges = ["x"], Kernel = "/k", Ramdisk = "/r", CommandLine = "c", Image = "/i" };
         var definition = new PoolDefinition { Name = "web", Flavour = flavour, MemoryBudgetMiB = 8 };
         PoolDaemonRequest[] requests =
         [
-            new PoolDaemonRequest.Missed(new ShellRequest { Kernel = "/k", Ramdisk = "/r", CommandLine = "c" }),
+            new PoolDaemonRequest.Missed(new ShellRequest { IsNoxs = true, Kernel = "/k", Ramdisk = "/r", CommandLine = "c" }),
             new PoolDaemonRequest.Create(DomainConfig.From(new DomainConfigDraft { Name = "web", MemoryMiB = 4, VcpuCount = 1 })),
             new PoolDaemonRequest.Add(definition), new PoolDaemonRequest.Set(definition), new PoolDaemonRequest.Remove("web"), new PoolDaemonRequest.List(), new PoolDaemonRequest.Status(),
         ];
@@ -38,6 +38,7 @@ public sealed partial class PoolManPageTests
 
         AssertHasMembers(Encoding.UTF8.GetString(PoolDaemonProtocol.WriteStatus(new PoolDaemonStatus("0", 1, default, 2, 3, 4, 5))));
         AssertHasMembers(Encoding.UTF8.GetString(PoolDaemonProtocol.WritePools([new Pool { Definition = definition, MakeTime = TimeSpan.Zero, OldestTime = default(DateTimeOffset), Problem = "p" }])));
+        AssertHasMembers(Encoding.UTF8.GetString(PoolDaemonProtocol.WriteMissed(true)));
         AssertHasMembers(Encoding.UTF8.GetString(PoolDaemonProtocol.WriteCreated(1, new CreationRecord([new CreationStepTime("start", default)], default))));
         Assert.Contains(DaemonProtocol.MaxLine.ToString(System.Globalization.CultureInfo.InvariantCulture), Page, StringComparison.Ordinal);
         Assert.Contains($"\"LightVM {CommandLine.Version}\"", Page, StringComparison.Ordinal);

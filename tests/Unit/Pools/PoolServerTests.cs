@@ -93,6 +93,8 @@ public sealed class PoolServerTests : IDisposable
         using var client = new PoolDaemonClient(PoolPath);
 
         Assert.Null(client.Take(Request)); // what the simulated host has is not in /run
+        Assert.True(client.NoteMiss(Request));
+        Assert.False(client.NoteMiss(Request with { IsNoxs = true }));
 
         Assert.Equal((0, 1), (_keeper.List()[0].Hits, _keeper.List()[0].Misses));
     }
@@ -154,6 +156,7 @@ public sealed class PoolServerTests : IDisposable
 
         Assert.False(client.IsThere);
         Assert.Null(client.Take(Request));
+        Assert.False(client.NoteMiss(Request));
         Assert.Equal(ErrorIds.PoolDaemonUnavailable, Assert.Throws<LvmException>(() => client.List()).ErrorId);
     }
 
