@@ -7,7 +7,7 @@ namespace LightVM.Host.Devices;
 internal abstract class LineServer(string path, PeerPolicy peers, DaemonLog log, string what, int maxClients) : SocketServer(path, peers, log, what, maxClients)
 {
     /// <summary>Does a request; null where it gets no answer.</summary>
-    protected abstract ValueTask<byte[]?> Answer(Socket client, byte[] line);
+    protected abstract ValueTask<byte[]?> Answer(Socket client, byte[] line, CancellationToken cancellation);
 
     protected override async Task Serve(Socket client, CancellationToken cancellation)
     {
@@ -46,7 +46,7 @@ internal abstract class LineServer(string path, PeerPolicy peers, DaemonLog log,
             }
 
             var line = buffer.AsMemory(0, end).ToArray();
-            if (await Answer(client, line) is { } answer) await Send(client, answer, cancellation);
+            if (await Answer(client, line, cancellation) is { } answer) await Send(client, answer, cancellation);
             filled -= end + 1;
             buffer.AsSpan(end + 1, filled).CopyTo(buffer);
         }

@@ -24,7 +24,7 @@ internal sealed class RequestServer : LineServer
     protected override byte[] Refusal(string reason, int errno) => DaemonProtocol.WriteError(ErrorIds.DeviceDaemonUnavailable, reason);
 
     // Disks may be slow to look at: not on the thread that reads for others.
-    protected override ValueTask<byte[]?> Answer(Socket client, byte[] line) => new(Task.Run(byte[]? () => Answer(line)));
+    protected override ValueTask<byte[]?> Answer(Socket client, byte[] line, CancellationToken cancellation) => new(Task.Run(byte[]? () => Answer(line)));
 
     /// <summary>Does a request.</summary>
     internal byte[] Answer(byte[] line)

@@ -12,12 +12,15 @@ internal abstract class SocketServer : IDaemonTask, IDisposable
     /// <summary>How long a message may take that has begun, to or from a client.</summary>
     protected static readonly TimeSpan MessagePatience = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long what was asked for may take to be done or undone at the end: less than systemd waits for any daemon (TimeoutStopSec).</summary>
+    internal static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(8);
+
     private readonly string _path;
     private readonly string _what;
     private readonly PeerPolicy _peers;
     private readonly int _maxClients;
     private readonly Socket _listener;
-    private int _clients;
+    private readonly CountdownEvent _talks = new(1); // and the one that lets clients in
 
     /// <summary>Begins to listen; clients are answered once it runs. Takes the place of a socket that is there: whoever had it is dead.</summary>
     /// <param name="what">What clients ask for, in messages: "devices".</param>
@@ -48,13 +51,25 @@ internal abstract class SocketServer : IDaemonTask, IDisposable
     public string Name => _path;
 
     /// <summary>Connections that are open.</summary>
-    public int Clients => Volatile.Read(ref _clients);
+    public int Clients => Math.Max(0, _talks.CurrentCount - 1);
 
     protected DaemonLog Log { get; }
 
     private static UnixFileMode Owner => UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    public void Run(CancellationToken cancellation) => Accept(cancellation).GetAwaiter().GetResult();
+    /// <summary>Serves clients until it is cancelled, and what they have asked for by then is done or undone.</summary>
+    public void Run(CancellationToken cancellation)
+    {
+        try
+        {
+            Accept(cancellation).GetAwaiter().GetResult();
+        }
+        finally
+        {
+            _talks.Signal();
+            if (!_talks.Wait(EndPatience, CancellationToken.None)) Log.Warning($"{_path}: {_talks.CurrentCount} clients are served still, and not waited for");
+        }
+    }
 
     public void Dispose()
     {
@@ -91,6 +106,7 @@ internal abstract class SocketServer : IDaemonTask, IDisposable
                 continue;
             }
 
+            _talks.AddCount();
             _ = Welcome(client, cancellation);
         }
     }
@@ -98,7 +114,6 @@ internal abstract class SocketServer : IDaemonTask, IDisposable
     private async Task Welcome(Socket client, CancellationToken cancellation)
     {
         const int EACCES = 13, EAGAIN = 11;
-        Interlocked.Increment(ref _clients);
         try
         {
             if (!_peers.Allows(client, out var who))
@@ -127,7 +142,7 @@ internal abstract class SocketServer : IDaemonTask, IDisposable
         finally
         {
             client.Dispose();
-            Interlocked.Decrement(ref _clients);
+            _talks.Signal();
         }
     }
 }

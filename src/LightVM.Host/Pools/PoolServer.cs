@@ -17,7 +17,7 @@ internal sealed class PoolServer(string path, PeerPolicy peers, DaemonLog log, P
 
     protected override byte[] Refusal(string reason, int errno) => DaemonProtocol.WriteError(ErrorIds.PoolDaemonUnavailable, reason);
 
-    protected override ValueTask<byte[]?> Answer(Socket client, byte[] line)
+    protected override ValueTask<byte[]?> Answer(Socket client, byte[] line, CancellationToken cancellation)
     {
         PoolDaemonRequest request;
         try
@@ -34,11 +34,11 @@ internal sealed class PoolServer(string path, PeerPolicy peers, DaemonLog log, P
         }
 
         // What somebody waits for who makes a domain is answered on the spot; all else has time.
-        return request is PoolDaemonRequest.Missed ? new(Answer(request)) : new(Task.Run(() => Answer(request)));
+        return request is PoolDaemonRequest.Missed ? new(Answer(request, cancellation)) : new(Task.Run(() => Answer(request, cancellation)));
     }
 
     /// <summary>Does a request.</summary>
-    private byte[]? Answer(PoolDaemonRequest request)
+    private byte[]? Answer(PoolDaemonRequest request, CancellationToken cancellation)
     {
         try
         {
@@ -47,7 +47,7 @@ internal sealed class PoolServer(string path, PeerPolicy peers, DaemonLog log, P
                 case PoolDaemonRequest.Missed missed:
                     return PoolDaemonProtocol.WriteMissed(keeper.NoteMiss(missed.Shell));
                 case PoolDaemonRequest.Create create:
-                    var domain = host.CreateDomain(create.Config);
+                    var domain = host.CreateDomain(create.Config, cancellation);
                     return PoolDaemonProtocol.WriteCreated(domain.Id, domain.Creation ?? new CreationRecord([], TimeSpan.Zero));
                 case PoolDaemonRequest.Add add:
                     keeper.Add(add.Pool);

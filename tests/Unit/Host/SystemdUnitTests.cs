@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using LightVM.Host;
 
 namespace LightVM.Unit.Host;
@@ -47,6 +48,15 @@ public sealed class SystemdUnitTests
         Assert.Contains($"\nExecStart={Installed} {command}\n", Read(name), StringComparison.Ordinal);
         Assert.Contains("\nType=notify\n", Read(name), StringComparison.Ordinal);
         Assert.Contains("\nRuntimeDirectoryPreserve=yes\n", Read(name), StringComparison.Ordinal); // other processes' files are in it, too
+    }
+
+    [Theory]
+    [InlineData("lightvm-devd.service")]
+    [InlineData("lightvm-poold.service")]
+    public void It_lets_the_daemon_end_what_it_was_asked_for(string name)
+    {
+        var seconds = Read(name).Split('\n').Single(line => line.StartsWith("TimeoutStopSec=", StringComparison.Ordinal))["TimeoutStopSec=".Length..];
+        Assert.True(TimeSpan.FromSeconds(int.Parse(seconds, CultureInfo.InvariantCulture)) > LightVM.Host.Devices.SocketServer.EndPatience);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using LightVM.Configuration;
@@ -37,14 +38,7 @@ public sealed class PoolServerTests : IDisposable
 
     public void Dispose()
     {
-        foreach (var (server, stop, thread) in _servers)
-        {
-            stop.Cancel();
-            thread.Join();
-            server.Dispose();
-            stop.Dispose();
-        }
-
+        StopAll();
         _keeper.Dispose();
         _host.Dispose();
         Directory.Delete(_folder, recursive: true);
@@ -112,6 +106,36 @@ public sealed class PoolServerTests : IDisposable
         Assert.Equal(ErrorIds.DomainNameTaken, Assert.Throws<LvmException>(() => client.Create(Config("web"), TestContext.Current.CancellationToken)).ErrorId);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_daemon_that_is_stopped_leaves_no_half_of_a_domain(bool isChaos)
+    {
+        var name = isChaos ? "half-chaos" : "half";
+        var activities = DomainCreation.Activities; // there before it is listened to
+        using var begun = new ManualResetEventSlim();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source == activities,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStarted = activity =>
+            {
+                if (activity.OperationName != "create/publish" || activity.Parent?.GetTagItem("lightvm.domain.name") as string != name) return;
+                begun.Set();
+                _servers[0].Stop.Token.WaitHandle.WaitOne();
+                Thread.Sleep(200); // whoever does not wait is gone by now
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
+        using var socket = isChaos ? Connect(ShellPath, SocketType.Seqpacket) : Connect(PoolPath, SocketType.Stream);
+        socket.Send(isChaos ? DomainConfigJson.Write(Config(name)) : PoolDaemonProtocol.Write(new PoolDaemonRequest.Create(Config(name))));
+        Assert.True(begun.Wait(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken));
+
+        StopAll();
+
+        Assert.Equal("Domain-0", Assert.Single(_host.ListDomains()).Name);
+    }
+
     [Fact]
     public void Chaos_clients_get_an_int_for_a_packet()
     {
@@ -175,6 +199,19 @@ public sealed class PoolServerTests : IDisposable
         }
 
         Assert.Equal(count, _keeper.Counts.Ready);
+    }
+
+    private void StopAll()
+    {
+        foreach (var (_, stop, _) in _servers) stop.Cancel();
+        foreach (var (server, stop, thread) in _servers)
+        {
+            thread.Join();
+            server.Dispose();
+            stop.Dispose();
+        }
+
+        _servers.Clear();
     }
 
     private void Start(SocketServer server)
