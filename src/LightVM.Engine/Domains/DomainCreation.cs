@@ -500,7 +500,7 @@ internal sealed class DomainCreation
     {
         try
         {
-            if (host.Hypervisor.FindDomain(key.Id) is { State: not DomainState.Dying } info && info.Key != key && info.Key != shell.Key)
+            if (key.Id == 0 || (host.Hypervisor.FindDomain(key.Id) is { State: not DomainState.Dying } info && info.Key != key && info.Key != shell.Key))
             {
                 // It is gone and its id another domain's, or it never had one: what goes by the id is not the shell's.
                 host.Directory.RemoveConfig(key.Uuid);
