@@ -252,20 +252,8 @@ public sealed class DomainLifecycle
     /// </summary>
     internal bool IsLeftAlone(DomainKey key)
     {
-        using var hold = TryHold(key.Uuid);
+        using var hold = _host.TryHold(key.Uuid);
         return hold is not null && ActionFor(key) is null or LifecycleAction.Preserve;
-    }
-
-    private IDisposable? TryHold(Guid uuid)
-    {
-        try
-        {
-            return _host.Directory.HoldDomain(uuid, TimeSpan.Zero);
-        }
-        catch (LvmException error) when (error.ErrorId == ErrorIds.DomainInvalidState)
-        {
-            return null;
-        }
     }
 
     /// <summary>The domains whose guests have ended.</summary>
@@ -284,7 +272,7 @@ public sealed class DomainLifecycle
     /// <summary>Who removes a domain does this himself, and who restarts one will need it: they hold the domain. If it is left behind after all, the next time finds it.</summary>
     private void ForgetUnlessHeld(Guid uuid)
     {
-        using var hold = TryHold(uuid);
+        using var hold = _host.TryHold(uuid);
         if (hold is not null && FindLive(uuid) is null) _host.Directory.RemoveConfig(uuid);
     }
 

@@ -47,6 +47,19 @@ internal sealed class HostContext(IHypervisor hypervisor, IDomainDirectory direc
     /// <summary>The domain that was meant; null when it is gone.</summary>
     public DomainInfo? Find(DomainKey key) => hypervisor.FindDomain(key.Id) is { State: not DomainState.Dying } info && info.Key == key ? info : null;
 
+    /// <summary>Holds a domain, so that nobody else does anything to it; null where somebody does, who is not waited for. Errors: HostFileFailure.</summary>
+    public IDisposable? TryHold(Guid uuid)
+    {
+        try
+        {
+            return directory.HoldDomain(uuid, TimeSpan.Zero);
+        }
+        catch (LvmException error) when (error.ErrorId == ErrorIds.DomainInvalidState)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Looks for several domains at one moment: a pass over all of them, where that is cheaper than to ask for each.</summary>
     /// <param name="count">How many will be asked for.</param>
     public Func<DomainKey, DomainInfo?> Look(int count)

@@ -91,43 +91,36 @@ public sealed class HostPools
     private Domain? TryCreate(DomainConfig config, long begin, CancellationToken cancellation)
     {
         var request = ShellRequest.Of(config);
-        List<ShellRecord>? passedOver = null;
+        List<ShellRecord> passedOver = [];
         try
         {
             // Another process may be quicker with one shell, and not with the next.
             while (_service.Take(request) is { } shell)
             {
-                if (TryHold(shell) is not { } hold) (passedOver ??= []).Add(shell);
-                else if (TryUse(shell, hold, config, begin, cancellation) is { } domain) return domain;
+                if (TryUse(shell, passedOver, config, begin, cancellation) is { } domain) return domain;
             }
 
             return null;
         }
         finally
         {
-            passedOver?.ForEach(shell => _service.GiveBack(shell, isUsed: false)); // not before: it would be taken again
+            passedOver.ForEach(shell => _service.GiveBack(shell, isUsed: false)); // not before: it would be taken again
         }
     }
 
-    /// <summary>Holds a shell; null where somebody else does, who is not waited for: there may be others.</summary>
-    private IDisposable? TryHold(ShellRecord shell)
-    {
-        try
-        {
-            return _host.Directory.HoldDomain(shell.Uuid, TimeSpan.Zero);
-        }
-        catch (LvmException)
-        {
-            return null;
-        }
-    }
-
-    private Domain? TryUse(ShellRecord shell, IDisposable hold, DomainConfig config, long begin, CancellationToken cancellation)
+    /// <param name="passedOver">Gets the shell where somebody else holds it, who is not waited for: there may be others.</param>
+    private Domain? TryUse(ShellRecord shell, List<ShellRecord> passedOver, DomainConfig config, long begin, CancellationToken cancellation)
     {
         var isUsed = false;
         try
         {
-            using var held = hold;
+            using var hold = _host.TryHold(shell.Uuid);
+            if (hold is null)
+            {
+                passedOver.Add(shell);
+                return null;
+            }
+
             using var activity = DomainCreation.Activities.StartActivity("create");
             activity?.SetTag("lightvm.domain.name", config.Name);
             using var own = config.Uuid is { } uuid && uuid != shell.Uuid ? _host.Directory.HoldDomain(uuid, HostContext.HoldPatience) : null;
@@ -142,7 +135,7 @@ public sealed class HostPools
         }
         finally
         {
-            _service.GiveBack(shell, isUsed);
+            if (!passedOver.Contains(shell)) _service.GiveBack(shell, isUsed);
         }
     }
 

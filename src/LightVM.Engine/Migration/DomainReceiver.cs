@@ -128,7 +128,7 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
     private void Receive(MoveChannel channel, Hello source, Offer offer, CancellationToken cancellation)
     {
         var (config, ticket) = (offer.Config, offer.Ticket);
-        using var hold = TryHold(config.Uuid!.Value);
+        using var hold = host.TryHold(config.Uuid!.Value);
         var obstacles = MoveChecks.Run(host, journal, source, offer, hold is not null);
         var isAccepted = obstacles.All(obstacle => obstacle.IsWarning);
         if (offer.CompareOnly || !isAccepted)
@@ -243,18 +243,6 @@ internal sealed class DomainReceiver(HostContext host, ArrivalJournal journal, A
         catch (LvmException error)
         {
             log($"{channel.Link.PeerName}: it did not say that it has nothing left of move {ticket}: {error.Problem}");
-        }
-    }
-
-    private IDisposable? TryHold(Guid uuid)
-    {
-        try
-        {
-            return host.Directory.HoldDomain(uuid, TimeSpan.Zero);
-        }
-        catch (LvmException error) when (error.ErrorId == ErrorIds.DomainInvalidState)
-        {
-            return null;
         }
     }
 }
