@@ -110,8 +110,7 @@ internal sealed class ImageFileWriter : ImageWriter
         if (folder < 0) throw Libc.Failure("open");
         try
         {
-            // Some file systems of the network know nothing of this; there, the server sees to it.
-            if (Libc.Synchronize(folder) != 0 && System.Runtime.InteropServices.Marshal.GetLastPInvokeError() is not (ErrnoText.EINVAL or ErrnoText.EOPNOTSUPP)) throw Libc.Failure("fsync");
+            Libc.SynchronizeIfItCan(folder);
         }
         finally
         {

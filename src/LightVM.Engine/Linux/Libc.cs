@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using LightVM.Errors;
 using Microsoft.Win32.SafeHandles;
 
 namespace LightVM.Linux;
@@ -210,6 +211,13 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial long SystemCall(long number, long first, long second);
+
+    /// <summary>Has what was written to a file, or the names in a folder, on its disk. A pipe has none, and some file systems of the network know nothing of this: there nothing is done.</summary>
+    /// <exception cref="IOException">The disk failed.</exception>
+    public static void SynchronizeIfItCan(int file)
+    {
+        if (Synchronize(file) != 0 && Marshal.GetLastPInvokeError() is not (ErrnoText.EINVAL or ErrnoText.EOPNOTSUPP)) throw Failure("fsync");
+    }
 
     /// <summary>"poll: Bad file descriptor", of the call that has just failed.</summary>
     public static IOException Failure(string call)

@@ -1,4 +1,3 @@
-using LightVM.Errors;
 using LightVM.Images;
 using LightVM.Linux;
 using Microsoft.Win32.SafeHandles;
@@ -26,11 +25,7 @@ internal sealed class StandardOutput(SafeFileHandle file) : Stream
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
-    public override void Flush()
-    {
-        // Pipes and sockets have no disk.
-        if (Libc.Synchronize((int)file.DangerousGetHandle()) != 0 && System.Runtime.InteropServices.Marshal.GetLastPInvokeError() is not (ErrnoText.EINVAL or ErrnoText.EOPNOTSUPP)) throw Libc.Failure("fsync");
-    }
+    public override void Flush() => Libc.SynchronizeIfItCan((int)file.DangerousGetHandle());
 
     public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
