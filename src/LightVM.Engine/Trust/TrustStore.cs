@@ -193,12 +193,7 @@ public sealed class TrustStore
         }
     }
 
-    private string? ReadIdentity()
-    {
-        var text = Read(IdentityPath);
-        if (text is not null) RefuseUnsafe(IdentityPath, OthersWrite | OthersRead);
-        return text;
-    }
+    private string? ReadIdentity() => Read(IdentityPath, OthersWrite | OthersRead);
 
     private string PeerPath(string name) => PeerName.IsValid(name, out var why)
         ? Path.Combine(PeerFolder, name.ToLowerInvariant() + Extension)
@@ -234,13 +229,14 @@ public sealed class TrustStore
         }
     }
 
-    private string? Read(string path)
+    /// <param name="forbidden">What others may not do with it.</param>
+    private string? Read(string path, UnixFileMode forbidden = OthersWrite)
     {
         try
         {
             RefuseUnsafe(Folder, OthersWrite);
             RefuseUnsafe(Path.GetDirectoryName(path)!, OthersWrite);
-            RefuseUnsafe(path, OthersWrite);
+            RefuseUnsafe(path, forbidden);
             return ReadText(path);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
