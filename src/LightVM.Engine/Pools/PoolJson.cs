@@ -115,7 +115,8 @@ internal static class PoolJson
 
     /// <summary>How guests learn of their devices; null where nothing is said.</summary>
     public static DeviceMethod? ReadDeviceMethod(JsonElement element) =>
-        OptionalText(element, "dev_method") switch { null => null, "xenstore" => DeviceMethod.Xenstore, "noxs" => DeviceMethod.Noxs, _ => throw Invalid("'dev_method' must be \"xenstore\" or \"noxs\"") };
+        OptionalText(element, "dev_method") is not { } word ? null
+        : ConfigWords.DeviceMethods.TryParse(word, out var method) ? method : throw Invalid($"'dev_method' must be {ConfigWords.DeviceMethods.Choices}");
 
     /// <summary>A document of one object, on one line.</summary>
     public static byte[] Document(Action<Utf8JsonWriter> members, bool indented = false)
